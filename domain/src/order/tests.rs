@@ -1,0 +1,393 @@
+//! Stories of one order up to its allocation.
+
+use proptest::prelude::*;
+
+use crate::fulfillment::EventKind;
+use crate::money::Amount;
+use crate::payment::{PaymentFact, PaymentState, PaymentStatus};
+use crate::routing::{Decision, Outcome};
+use crate::snapshot::{ChannelPayment, ChannelStatus, PaymentMethod};
+
+use super::testing::*;
+use super::*;
+
+fn held(order: &Order) -> Vec<String> {
+    order.view().holds.iter().map(Hold::cause).collect()
+}
+
+fn paid(transaction: &str, amount: i64, state: PaymentState, minutes: i64) -> Fact {
+    Fact::Payment(PaymentFact {
+        reference: "KH000012340-1".into(),
+        transaction: transaction.into(),
+        amount: Amount(amount),
+        state,
+        at: minute(minutes),
+        provider_code: "00".into(),
+    })
+}
+
+#[test]
+fn an_order_is_one_json_document_and_reads_back_the_same() {
+    let mut story = Story::confirmed();
+    story.accept("reserve");
+    story.accept("create_fulfillment");
+    story.report(
+        1,
+        10,
+        EventKind::Shipped {
+            lines: vec![crate::fulfillment::HandledLine {
+                line_id: "1".into(),
+                quantity: 1,
+                serials: vec!["S1".into()],
+            }],
+            tracking: None,
+        },
+    );
+    story.report(
+        2,
+        20,
+        EventKind::Delivered {
+            cod_collected: Some(5),
+        },
+    );
+    let text = serde_json::to_string(&story.order).unwrap();
+    assert_eq!(serde_json::from_str::<Order>(&text).unwrap(), story.order);
+    for task in &story.tasks {
+        let text = serde_json::to_string(task).unwrap();
+        assert_eq!(
+            serde_json::from_str::<crate::task::Task>(&text).unwrap(),
+            *task
+        );
+    }
+}
+
+#[test]
+fn the_view_is_the_contracts_json() {
+    let mut story = Story::confirmed();
+    story.accept("reserve");
+    let view = serde_json::to_value(story.order.view()).unwrap();
+    insta::assert_snapshot!(serde_json::to_string_pretty(&view).unwrap());
+}
+
+#[test]
+fn the_masked_view_shows_no_name_phone_or_street() {
+    let story = Story::confirmed();
+    let text = serde_json::to_string(&story.order.view().masked()).unwrap();
+    for personal in ["Văn", "901234567", "901 234", "Nguyễn Trãi"] {
+        assert!(!text.contains(personal), "{personal} in {text}");
+    }
+    assert!(text.contains("Hồ Chí Minh"));
+}
+
+#[test]
+fn a_stale_snapshot_changes_nothing() {
+    let mut story = Story::confirmed();
+    let before = story.order.view();
+    let mut old = snapshot();
+    old.revised_at = minute(-5);
+    old.status = ChannelStatus::Pending;
+    old.note = None;
+    let applied = story.order.apply(&said(old), &story.world.context());
+    assert!(!applied.changed && applied.events.is_empty());
+    assert_eq!(story.order.view(), before);
+}
+
+#[test]
+fn a_total_that_does_not_add_up_holds_and_names_the_field() {
+    let mut story = Story::new();
+    let mut wrong = snapshot();
+    wrong.totals.as_mut().unwrap().grand_total = Some(Amount(1));
+    story.apply(said(wrong));
+    assert_eq!(held(&story.order), ["totals|totals.grand_total"]);
+    assert_eq!(story.order.status(), Status::OnHold);
+    assert!(story.tasks.is_empty());
+
+    let mut right = snapshot();
+    right.revised_at = minute(1);
+    story.apply(said(right));
+    assert_eq!(story.ops(), ["create_work_order", "reserve"]);
+}
+
+#[test]
+fn a_mapping_that_is_added_releases_the_order() {
+    let mut story = Story::new();
+    let mut unknown = snapshot();
+    unknown.lines.as_mut().unwrap()[1].channel_sku = Some("item.77".into());
+    unknown.lines.as_mut().unwrap()[1].sku = None;
+    story.apply(said(unknown));
+    assert_eq!(held(&story.order), ["unknown-sku|item.77"]);
+    story
+        .world
+        .catalog
+        .0
+        .insert("item.77".into(), Product::default());
+    story.apply(Fact::CatalogChanged);
+    assert_eq!(story.order.status(), Status::Allocated);
+}
+
+#[test]
+fn an_address_without_a_certain_province_holds() {
+    let mut story = Story::new();
+    let mut nowhere = snapshot();
+    nowhere.ship_to.as_mut().unwrap().text = Some("gần chợ, hỏi cô Ba".into());
+    story.apply(said(nowhere));
+    assert_eq!(held(&story.order), ["unknown-province|ship_to.province"]);
+}
+
+#[test]
+fn an_unpaid_order_waits_for_its_money_and_cash_on_delivery_does_not() {
+    let mut story = Story::new();
+    let mut unpaid = snapshot();
+    unpaid.payment = Some(ChannelPayment::Unpaid);
+    unpaid.payment_method = Some(PaymentMethod::BankTransfer);
+    story.apply(said(unpaid.clone()));
+    assert_eq!(story.order.status(), Status::Pending);
+    story.apply(paid("FT1", 13_820_000, PaymentState::Paid, 3));
+    assert_eq!(story.order.view().payment.status, PaymentStatus::Paid);
+    assert_eq!(story.order.status(), Status::Allocated);
+
+    let mut story = Story::new();
+    unpaid.payment_method = Some(PaymentMethod::Cod);
+    story.apply(said(unpaid));
+    assert_eq!(story.order.status(), Status::Allocated);
+    assert_eq!(story.order.view().totals.cod, Amount(13_820_000));
+}
+
+#[test]
+fn money_under_suspicion_or_too_much_of_it_holds_until_staff_accept_it() {
+    let mut story = Story::new();
+    story.apply(said(snapshot()));
+    story.apply(paid("T1", 13_820_000, PaymentState::Suspect, 3));
+    assert_eq!(held(&story.order), ["suspect-payment|T1"]);
+    story.apply(staff("c1", 4, Action::Release));
+    assert_eq!(held(&story.order), [""; 0]);
+    story.apply(paid("T2", 13_820_001, PaymentState::Paid, 5));
+    assert_eq!(held(&story.order), ["over-payment|13820001 of 13820000"]);
+}
+
+#[test]
+fn a_draft_waits_for_staff_and_shows_what_was_understood() {
+    let mut story = Story::new();
+    let mut draft = snapshot();
+    draft.status = ChannelStatus::Draft;
+    story.apply(said(draft));
+    assert_eq!(story.order.status(), Status::Draft);
+    let understood = story.order.view().understood.unwrap();
+    assert!(understood.phone && understood.province && understood.known_lines == 2);
+    story.apply(staff("c1", 2, Action::Confirm));
+    assert_eq!(story.order.status(), Status::Allocated);
+}
+
+#[test]
+fn an_edit_survives_later_snapshots_and_a_real_difference_holds() {
+    let mut story = Story::confirmed();
+    let edit = Edit {
+        note: Some("call first".into()),
+        ..Edit::default()
+    };
+    story.apply(staff("c1", 2, Action::Edit(Box::new(edit))));
+    let mut again = snapshot();
+    again.revised_at = minute(3);
+    story.apply(said(again.clone()));
+    assert_eq!(story.order.view().note.as_deref(), Some("call first"));
+    assert_eq!(held(&story.order), [""; 0]);
+    again.revised_at = minute(4);
+    again.note = Some("leave at the gate".into());
+    story.apply(said(again));
+    assert_eq!(story.order.view().note.as_deref(), Some("call first"));
+    assert_eq!(held(&story.order), ["edited-differs|note"]);
+    story.apply(staff("c2", 5, Action::Release));
+    assert_eq!(held(&story.order), [""; 0]);
+}
+
+#[test]
+fn a_masked_name_never_replaces_a_clear_one() {
+    let mut story = Story::confirmed();
+    let mut masked = snapshot();
+    masked.revised_at = minute(9);
+    masked.buyer.as_mut().unwrap().name = Some("N*****n".into());
+    story.apply(said(masked));
+    assert_eq!(
+        story.order.view().buyer.name.as_deref(),
+        Some("Nguyễn Văn An")
+    );
+}
+
+#[test]
+fn a_marketplace_that_ships_itself_gets_a_decision_and_no_reservation() {
+    let mut story = Story::new();
+    let mut theirs = snapshot();
+    theirs.fulfilled_by = crate::snapshot::FulfilledBy::Marketplace;
+    let _applied = story.order.apply(&said(theirs), &story.world.context());
+    assert!(story.order.routing_order(&story.world.context()).is_some());
+    let decision: Decision = decision(Outcome::Marketplace, crate::routing::Moment::OnDelivery);
+    let taken = story.order.take_decision(&decision, &story.world.context());
+    assert!(taken.movements.is_empty());
+    assert!(story.order.routing_order(&story.world.context()).is_none());
+    story.world.settings.default_series = Some("1C26TXX".into());
+    story.apply(said(status(ChannelStatus::Delivered, 60)));
+    assert_eq!(story.ops(), ["issue_invoice", "activate_warranty"]);
+}
+
+#[test]
+fn a_backorder_is_routed_again_when_its_timer_fires() {
+    let mut story = Story::new();
+    let _applied = story.order.apply(&said(snapshot()), &story.world.context());
+    let outcome = Outcome::Backorder {
+        reason: "no-stock".into(),
+    };
+    let decision = decision(outcome, crate::routing::Moment::OnDelivery);
+    let _taken = story.order.take_decision(&decision, &story.world.context());
+    let _plan = story.order.plan(&story.world.context());
+    assert_eq!(held(&story.order), ["backorder|no-stock"]);
+    assert_eq!(story.order.columns().next_wake, Some(minute(15)));
+    story.apply(Fact::Wake);
+    assert_eq!(held(&story.order), ["backorder|no-stock"]);
+    story.world.now = minute(15);
+    story.apply(Fact::Wake);
+    assert_eq!(story.order.status(), Status::Allocated);
+}
+
+#[test]
+fn the_payment_axis_of_every_means_and_state() {
+    use crate::payment::Money;
+    let mut table = String::new();
+    let methods = [Some(PaymentMethod::Cod), Some(PaymentMethod::Card)];
+    let channels = [
+        None,
+        Some(ChannelPayment::Unpaid),
+        Some(ChannelPayment::Authorized),
+        Some(ChannelPayment::PartiallyPaid),
+        Some(ChannelPayment::Failed),
+        Some(ChannelPayment::PartiallyRefunded),
+        Some(ChannelPayment::Refunded),
+    ];
+    for method in methods {
+        for channel in channels {
+            for (paid, refunded) in [(0, 0), (40, 0), (100, 0), (100, 40), (100, 100)] {
+                for handed_over in [false, true] {
+                    for remitted in [0, 60, 100] {
+                        let money = Money {
+                            due: Amount(100),
+                            paid: Amount(paid),
+                            refunded: Amount(refunded),
+                            method,
+                            channel,
+                            failed: false,
+                            handed_over,
+                            remitted: Amount(remitted),
+                        };
+                        table.push_str(&format!(
+                            "{} {channel:?} paid {paid} refunded {refunded} handed over {handed_over} remitted {remitted} = {}, cod {}\n",
+                            method.map_or("-", PaymentMethod::as_str),
+                            money.status().as_str(),
+                            money.cod()
+                        ));
+                    }
+                }
+            }
+        }
+    }
+    insta::assert_snapshot!(table);
+}
+
+/// Everything that an order can hear from outside: several versions of the document, some of the
+/// same moment, payments, and both parcels' reports.
+fn facts(order: &Order) -> Vec<Fact> {
+    let mut pending = snapshot();
+    pending.status = ChannelStatus::Pending;
+    pending.payment = Some(ChannelPayment::Unpaid);
+    pending.revised_at = minute(-3);
+    pending.note = Some("first".into());
+    let mut masked = snapshot();
+    masked.revised_at = minute(6);
+    masked.buyer.as_mut().unwrap().name = Some("N***".into());
+    masked.ship_to.as_mut().unwrap().text = Some("*** TP.HCM".into());
+    masked.tags = vec!["vip".into()];
+    let mut same_moment = snapshot();
+    same_moment.revised_at = minute(6);
+    same_moment.status = ChannelStatus::Shipped;
+    same_moment.payment_method = Some(PaymentMethod::Wallet);
+    let ids: Vec<&str> = order
+        .subjects()
+        .filter(|id| id.starts_with("ful_"))
+        .collect();
+    let mut facts = vec![
+        said(pending),
+        said(snapshot()),
+        said(masked),
+        said(same_moment),
+        said(status(ChannelStatus::Delivered, 200)),
+        paid("T1", 100, PaymentState::Failed, 1),
+        paid("T1", 13_820_000, PaymentState::Paid, 2),
+        paid("T2", 5, PaymentState::Refunded, 3),
+        Fact::Remitted {
+            reference: "R1".into(),
+            amount: Amount(7),
+            at: minute(300),
+        },
+    ];
+    for id in ids {
+        facts.push(reported(id, 1, 10, EventKind::Accepted));
+        facts.push(reported(id, 2, 20, EventKind::Packed { lines: vec![] }));
+        facts.push(reported(
+            id,
+            3,
+            30,
+            EventKind::Shipped {
+                lines: vec![],
+                tracking: None,
+            },
+        ));
+        facts.push(reported(
+            id,
+            4,
+            90,
+            EventKind::Delivered {
+                cod_collected: None,
+            },
+        ));
+        facts.push(reported(
+            id,
+            4,
+            91,
+            EventKind::Failed {
+                reason: "absent".into(),
+            },
+        ));
+    }
+    facts
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn any_permutation_with_repeats_gives_the_same_order(picks in prop::collection::vec(any::<prop::sample::Index>(), 30)) {
+        let mut story = Story::new();
+        story.apply_routed(said(snapshot()), &["hub-hcm", "hub-hn"]);
+        prop_assert_eq!(story.order.subjects().filter(|id| id.starts_with("ful_")).count(), 2);
+        let facts = facts(&story.order);
+        let run = |order: &Order, facts: &[Fact]| {
+            let mut order = order.clone();
+            for fact in facts {
+                let _applied = order.apply(fact, &story.world.context());
+            }
+            let mut view = order.view();
+            // The only fields that tell how it came here.
+            view.version = 0;
+            let mut columns = order.columns();
+            columns.updated_at = minute(0);
+            (view, columns)
+        };
+        let expected = run(&story.order, &facts);
+        let mut shuffled: Vec<Fact> = picks.iter().map(|pick| pick.get(&facts).clone()).collect();
+        let mut rest = facts.clone();
+        rest.rotate_left(picks[0].index(facts.len()));
+        if picks[1].index(2) == 0 {
+            rest.reverse();
+        }
+        shuffled.extend(rest);
+        prop_assert_eq!(run(&story.order, &shuffled), expected);
+    }
+}
