@@ -1,0 +1,239 @@
+//! The outbound half of a channel: fetching, normalizing, tokens and polling. All pure: requests
+//! out, answers in; the shell sends.
+
+use std::fmt::Debug;
+
+use bytes::Bytes;
+use domain::money::Amount;
+use domain::snapshot::{Cancellation, ChannelStatus, Deadlines, FulfilledBy, Snapshot};
+use http::{Request, Response};
+use jiff::Timestamp;
+use secrecy::SecretString;
+
+use crate::inbound::{Inbound, Normalized, PayloadError, VerifiedWebhook};
+
+/// What a call may know: the time and the account's current access token.
+#[derive(Debug, Clone, Copy)]
+pub struct CallContext<'a> {
+    /// Now.
+    pub now: Timestamp,
+    /// The access token in force, for vendors that have one.
+    pub access_token: Option<&'a SecretString>,
+}
+
+/// A channel: everything that one vendor can do.
+pub trait Channel: Inbound {
+    /// The connector's name in the registry.
+    fn connector(&self) -> &'static str;
+
+    /// The request that fetches an order's document; `None` where the vendor sends it whole and
+    /// has no way to ask.
+    fn fetch(&self, external_id: &str, call: CallContext<'_>) -> Option<Request<Bytes>>;
+
+    /// Sorts the answer of [`Channel::fetch`]: HTTP 200 with an error inside is read here.
+    fn read_fetch(&self, response: &Response<Bytes>) -> Fetched;
+
+    /// Vendor document → snapshot.
+    ///
+    /// # Errors
+    /// When a field that the order cannot do without is missing or of another type.
+    fn normalize(&self, document: &[u8]) -> Normalized;
+
+    /// Short-lived tokens, where the vendor has them.
+    fn tokens(&self) -> Option<&dyn Tokens> {
+        None
+    }
+
+    /// Polling and sweeps, where the vendor has them.
+    fn polling(&self) -> Option<&dyn Polling> {
+        None
+    }
+}
+
+/// What became of a fetch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fetched {
+    /// The document to normalize.
+    Document(Bytes),
+    /// The channel does not know the order (yet).
+    NotFound,
+    /// The channel had the order and has it no more: it is cancelled, see [`gone`].
+    Gone,
+    /// The access token is expired: refresh once, then try again.
+    TokenExpired,
+    /// Not now; seconds as a lower bound where the vendor says.
+    Retry {
+        /// Lower bound.
+        after_s: Option<u64>,
+        /// Why, safe to log.
+        reason: String,
+    },
+    /// This request will never work.
+    Refused {
+        /// Why, safe to log.
+        reason: String,
+    },
+    /// Credentials or contract: a person must act.
+    Account {
+        /// Why, safe to log.
+        reason: String,
+    },
+}
+
+/// What is known of an order that its channel has deleted: a bare cancellation at `at`. Its
+/// `placed_at` says nothing; an order that is known keeps its own.
+#[must_use]
+pub fn gone(external_id: &str, at: Timestamp) -> Snapshot {
+    Snapshot {
+        external_id: external_id.to_owned(),
+        placed_at: at,
+        revised_at: at,
+        status: ChannelStatus::Cancelled,
+        channel_status: "deleted".to_owned(),
+        cancel_requested: false,
+        cancellation: Some(Cancellation {
+            by: "channel".to_owned(),
+            reason: "deleted".to_owned(),
+        }),
+        buyer: None,
+        ship_to: None,
+        lines: None,
+        currency: "VND".to_owned(),
+        totals: None,
+        payment_method: None,
+        payment: None,
+        paid: None,
+        refunded: Amount::default(),
+        fulfilled_by: FulfilledBy::Us,
+        fixed_location: None,
+        deadlines: Deadlines::default(),
+        note: None,
+        coupon: None,
+        appointment: None,
+        invoice_request: None,
+        tags: Vec::new(),
+    }
+}
+
+/// A pair of tokens as the vendor gave it.
+#[derive(Debug, Clone)]
+pub struct TokenPair {
+    /// Access token.
+    pub access: SecretString,
+    /// Refresh token, where there is one.
+    pub refresh: Option<SecretString>,
+    /// When the access token ends.
+    pub access_expires_at: Timestamp,
+    /// When the refresh token ends, where the vendor says or its documents do.
+    pub refresh_expires_at: Option<Timestamp>,
+}
+
+/// Refreshing short-lived tokens. The shell runs one refresh per account at a time and stores the
+/// new pair before its first use.
+pub trait Tokens: Debug + Send + Sync {
+    /// The refresh call.
+    fn refresh(&self, refresh_token: &SecretString, now: Timestamp) -> Request<Bytes>;
+
+    /// Reads its answer.
+    fn read_refresh(&self, response: &Response<Bytes>, now: Timestamp) -> Refreshed;
+
+    /// A refresh token works once: a lost answer needs a person.
+    fn single_use(&self) -> bool;
+
+    /// Refresh this long before the access token ends, seconds.
+    fn refresh_early_s(&self) -> i64;
+}
+
+/// What became of a refresh.
+#[derive(Debug)]
+pub enum Refreshed {
+    /// The new pair.
+    Pair(TokenPair),
+    /// Try again later.
+    Retry {
+        /// Why, safe to log.
+        reason: String,
+    },
+    /// A person must authorise again.
+    Reauthorize {
+        /// Why, safe to log.
+        reason: String,
+    },
+}
+
+/// Where a poll stands. Opaque to the shell but for the watermark.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PollWindow {
+    /// Changed at or after.
+    pub from: Timestamp,
+    /// Changed before.
+    pub to: Timestamp,
+    /// The vendor's page cursor, `None` on the first page.
+    pub cursor: Option<String>,
+}
+
+/// One page of a poll.
+#[derive(Debug)]
+pub enum Polled {
+    /// Items for the inbox, and the cursor of the next page.
+    Page {
+        /// Verified by our own authenticated call.
+        messages: Vec<VerifiedWebhook>,
+        /// Next page.
+        next: Option<String>,
+    },
+    /// The access token is expired.
+    TokenExpired,
+    /// Not now.
+    Retry {
+        /// Lower bound, seconds.
+        after_s: Option<u64>,
+        /// Why, safe to log.
+        reason: String,
+    },
+    /// A person must act.
+    Account {
+        /// Why, safe to log.
+        reason: String,
+    },
+}
+
+/// Asking a vendor what changed.
+pub trait Polling: Debug + Send + Sync {
+    /// The names of the polls of this vendor (`orders`, `lost_push`), each with its own watermark.
+    fn kinds(&self) -> &'static [&'static str];
+
+    /// How often, seconds.
+    fn every_s(&self, kind: &str) -> i64;
+
+    /// Repeat this much of the last window, seconds.
+    fn overlap_s(&self, kind: &str) -> i64;
+
+    /// The longest window that the vendor allows, seconds.
+    fn longest_window_s(&self, kind: &str) -> i64;
+
+    /// The request for one page.
+    fn request(&self, kind: &str, window: &PollWindow, call: CallContext<'_>) -> Request<Bytes>;
+
+    /// Reads one page.
+    ///
+    /// # Errors
+    /// When the answer is not of the vendor's form.
+    fn read(
+        &self,
+        kind: &str,
+        window: &PollWindow,
+        response: &Response<Bytes>,
+    ) -> Result<Polled, PayloadError>;
+
+    /// The call that tells the vendor that a page is stored durably (Shopee's lost pushes), given
+    /// the page's cursor or last id.
+    fn confirm(
+        &self,
+        _kind: &str,
+        _response: &Response<Bytes>,
+        _call: CallContext<'_>,
+    ) -> Option<Request<Bytes>> {
+        None
+    }
+}
