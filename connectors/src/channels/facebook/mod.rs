@@ -1,0 +1,177 @@
+//! Facebook pages and Instagram: chats, comments, carts and lead forms of Meta's webhooks.
+//!
+//! Meta has no order documents any more (its order API was removed on 2026-10-27): nothing here
+//! makes a confirmed order. Source: Webhooks and Messenger Platform documents, Graph v26.0.
+
+mod changes;
+mod envelope;
+mod graph;
+mod messaging;
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use http::{Method, Request, Response, StatusCode};
+use jiff::Timestamp;
+use schemars::{JsonSchema, Schema, schema_for};
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::{Built, ChannelContext, ChannelEntry, plain_answer};
+use crate::channel::{CallContext, Channel, Fetched};
+use crate::form;
+use crate::inbound::{
+    Acknowledgement, ConversationNotice, Inbound, Normalized, Notice, PayloadError, RawWebhook,
+    Received, Rejection, Verdict, VerifiedWebhook,
+};
+use crate::settings::{self, Secrets};
+use crate::signature;
+use crate::url::BaseUrl;
+
+/// The registry's line.
+pub const ENTRY: ChannelEntry = ChannelEntry {
+    name: "facebook",
+    build,
+    schema,
+    summary: "Facebook pages and Instagram: chats, comments, carts and lead forms",
+};
+
+/// Settings of `connector = "facebook"`.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Settings {
+    /// The app's secret: signs every message and proves every call.
+    pub app_secret: Secrets,
+    /// The word typed into Meta's console for the subscription handshake.
+    pub verify_token: Secrets,
+    /// Page id → page access token, for calls.
+    #[serde(default)]
+    pub page_tokens: BTreeMap<String, Secrets>,
+    /// Graph with its version.
+    #[serde(default = "default_base_url")]
+    pub base_url: BaseUrl,
+}
+
+fn default_base_url() -> BaseUrl {
+    BaseUrl::parse("https://graph.facebook.com/v26.0").expect("invariant: a constant address")
+}
+
+/// JSON Schema of the settings.
+#[must_use]
+pub fn schema() -> Schema {
+    schema_for!(Settings)
+}
+
+/// Builds the channel.
+///
+/// # Errors
+/// When the settings are wrong.
+pub fn build(value: &Value, _context: &ChannelContext) -> Built {
+    let settings: Settings = settings::read(value)?;
+    Ok(Box::new(Facebook { settings }))
+}
+
+/// One app with its pages.
+#[derive(Debug)]
+pub struct Facebook {
+    settings: Settings,
+}
+
+impl Facebook {
+    /// Reads the answer of the fetch of `lead:{page}:{leadgen_id}`: the person who sent the form.
+    ///
+    /// Meta's own names of fields (`full_name`, `phone_number`, `email`, `street_address`, `city`,
+    /// `province`) fill the buyer and the address; a form's own questions become hints.
+    ///
+    /// # Errors
+    /// When the document is not a lead.
+    pub fn read_lead(page: &str, document: &[u8]) -> Result<ConversationNotice, PayloadError> {
+        graph::lead(page, document)
+    }
+}
+
+impl Inbound for Facebook {
+    fn verify(&self, raw: &RawWebhook, _now: Timestamp) -> Verdict {
+        if raw.method != Method::POST {
+            return Verdict::Rejected(Rejection::Malformed);
+        }
+        // Nothing but the body is signed: a captured request stays valid, so the dedup key is
+        // what stands against replays.
+        let proof = signature::hmac_sha256_hex(
+            &self.settings.app_secret,
+            &[&raw.body],
+            "sha256=",
+            raw.header("x-hub-signature-256"),
+        );
+        match proof {
+            Ok(proof) => Verdict::Message(VerifiedWebhook::new(raw, None, proof)),
+            Err(rejection) => Verdict::Rejected(rejection),
+        }
+    }
+
+    fn dedup_key(&self, message: &VerifiedWebhook) -> String {
+        envelope::dedup_key(message.body())
+    }
+
+    fn parse(&self, message: &VerifiedWebhook) -> Result<Vec<Notice>, PayloadError> {
+        envelope::notices(message.body())
+    }
+
+    fn account(&self, message: &VerifiedWebhook) -> Option<String> {
+        envelope::account(message.body())
+    }
+
+    fn acknowledge(&self, received: &Received) -> Acknowledgement {
+        plain_answer(received)
+    }
+
+    fn handshake(&self, raw: &RawWebhook) -> Option<Acknowledgement> {
+        if raw.method != Method::GET {
+            return None;
+        }
+        let fields = form::pairs(raw.query());
+        let field = |name: &str| {
+            fields
+                .iter()
+                .find(|(key, _)| key == name)
+                .map(|(_, value)| value.as_str())
+        };
+        let mode = field("hub.mode")?;
+        let (challenge, token) = (field("hub.challenge"), field("hub.verify_token"));
+        Some(match (mode, challenge, token) {
+            ("subscribe", Some(challenge), Some(token))
+                if signature::token_matches(&self.settings.verify_token, token) =>
+            {
+                Acknowledgement {
+                    status: StatusCode::OK,
+                    content_type: Some("text/plain"),
+                    body: Bytes::copy_from_slice(challenge.as_bytes()),
+                }
+            }
+            _ => Acknowledgement::empty(StatusCode::FORBIDDEN),
+        })
+    }
+}
+
+impl Channel for Facebook {
+    fn connector(&self) -> &'static str {
+        "facebook"
+    }
+
+    /// `lead:{page}:{leadgen_id}` fetches a lead form; `lead:{leadgen_id}` where one page token
+    /// is configured. Nothing else can be fetched.
+    fn fetch(&self, external_id: &str, call: CallContext<'_>) -> Option<Request<Bytes>> {
+        graph::lead_request(&self.settings, external_id, call)
+    }
+
+    fn read_fetch(&self, response: &Response<Bytes>) -> Fetched {
+        graph::read(response)
+    }
+
+    fn normalize(&self, _document: &[u8]) -> Normalized {
+        Err(PayloadError::new("Meta has no order documents"))
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,165 @@
+//! Shopee, Open Platform v2: thin signed pushes, signed calls, single-use refresh tokens.
+//!
+//! A push is only a hint; the order is always fetched. The vendor wants 2xx with an empty body in
+//! three seconds, and counts any body as a failure.
+
+use bytes::Bytes;
+use http::{Request, Response, StatusCode};
+use jiff::Timestamp;
+use schemars::{JsonSchema, Schema, schema_for};
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::{Built, ChannelContext, ChannelEntry, plain_answer};
+use crate::channel::{CallContext, Channel, Fetched, Polling, Tokens};
+use crate::inbound::{
+    Acknowledgement, Inbound, Normalized, Notice, PayloadError, RawWebhook, Received, Rejection,
+    Verdict, VerifiedWebhook,
+};
+use crate::settings::{self, Secrets, SettingsError};
+use crate::signature;
+use crate::url::BaseUrl;
+
+mod api;
+mod order;
+mod polling;
+mod push;
+mod tokens;
+
+/// The registry's line.
+pub const ENTRY: ChannelEntry = ChannelEntry {
+    name: "shopee",
+    build,
+    schema,
+    summary: "a Shopee shop: pushes, order API, lost pushes, token refresh",
+};
+
+/// Settings of `connector = "shopee"`.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Settings {
+    /// The app's partner id.
+    partner_id: u64,
+    /// The app's partner key, for our calls.
+    partner_key: Secrets,
+    /// The console's Live Push Partner Key (`shpk…`); older apps sign pushes with the partner key.
+    push_key: Option<Secrets>,
+    /// The shop.
+    shop_id: u64,
+    /// The callback URL exactly as typed into the console: it is part of what is signed.
+    callback_url: String,
+    /// The API's address.
+    #[serde(default = "base_url")]
+    #[schemars(default = "base_url_text")]
+    base_url: BaseUrl,
+}
+
+/// The vendor's host for Vietnam.
+const HOST: &str = "https://partner.shopeemobile.com";
+
+fn base_url() -> BaseUrl {
+    BaseUrl::parse(HOST).expect("invariant: the vendor's host is an address")
+}
+
+fn base_url_text() -> &'static str {
+    HOST
+}
+
+fn schema() -> Schema {
+    schema_for!(Settings)
+}
+
+fn build(value: &Value, _: &ChannelContext) -> Built {
+    let settings: Settings = settings::read(value)?;
+    let is_address = |text: &str| text.starts_with("https://") || text.starts_with("http://");
+    if !is_address(&settings.callback_url) {
+        let message = "must be the whole callback URL as typed into the console";
+        return Err(SettingsError::new("callback_url", message));
+    }
+    Ok(Box::new(Shopee(settings)))
+}
+
+#[derive(Debug)]
+struct Shopee(Settings);
+
+impl Shopee {
+    fn push_key(&self) -> &Secrets {
+        self.0.push_key.as_ref().unwrap_or(&self.0.partner_key)
+    }
+
+    /// The console's "Verify" sends code 0: unsigned, signed with an empty key (before the push key
+    /// is saved) or signed for real. A signature with some other key is refused, so that the
+    /// console shows that the key is wrong.
+    fn ping(&self, raw: &RawWebhook, given: Option<&str>) -> Verdict {
+        let url = &self.0.callback_url;
+        let accepted = match given {
+            None | Some("") => true,
+            Some(given) => {
+                signature::shopee_signed_with_empty_key(url, &raw.body, given)
+                    || signature::shopee_push(self.push_key(), url, &raw.body, Some(given)).is_ok()
+            }
+        };
+        if accepted {
+            Verdict::Ping(Acknowledgement::empty(StatusCode::OK))
+        } else {
+            Verdict::Rejected(Rejection::BadSignature)
+        }
+    }
+}
+
+impl Inbound for Shopee {
+    fn verify(&self, raw: &RawWebhook, _: Timestamp) -> Verdict {
+        let given = raw.header("authorization").map(str::trim);
+        if push::is_verify_ping(&raw.body) {
+            return self.ping(raw, given);
+        }
+        match signature::shopee_push(self.push_key(), &self.0.callback_url, &raw.body, given) {
+            Ok(proof) => Verdict::Message(VerifiedWebhook::new(raw, None, proof)),
+            Err(rejection) => Verdict::Rejected(rejection),
+        }
+    }
+
+    fn dedup_key(&self, message: &VerifiedWebhook) -> String {
+        push::dedup_key(message)
+    }
+
+    fn parse(&self, message: &VerifiedWebhook) -> Result<Vec<Notice>, PayloadError> {
+        push::parse(message, self.0.shop_id)
+    }
+
+    fn account(&self, message: &VerifiedWebhook) -> Option<String> {
+        push::account(message)
+    }
+
+    fn acknowledge(&self, received: &Received) -> Acknowledgement {
+        plain_answer(received)
+    }
+}
+
+impl Channel for Shopee {
+    fn connector(&self) -> &'static str {
+        ENTRY.name
+    }
+
+    fn fetch(&self, external_id: &str, call: CallContext<'_>) -> Option<Request<Bytes>> {
+        crate::payload::external_id(external_id, "order_sn").ok()?;
+        self.order_detail(external_id, call)
+    }
+
+    fn read_fetch(&self, response: &Response<Bytes>) -> Fetched {
+        api::read_order_detail(response)
+    }
+
+    /// Takes the whole answer of `get_order_detail`, or one order of it.
+    fn normalize(&self, document: &[u8]) -> Normalized {
+        order::normalize(document)
+    }
+
+    fn tokens(&self) -> Option<&dyn Tokens> {
+        Some(self)
+    }
+
+    fn polling(&self) -> Option<&dyn Polling> {
+        Some(self)
+    }
+}
