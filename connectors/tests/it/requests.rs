@@ -1,0 +1,171 @@
+//! The calls that connectors make: addresses, signatures, credentials, and that none of it is shown.
+
+use std::collections::BTreeMap;
+
+use connectors::channel::{CallContext, Channel, PollWindow, gone};
+use connectors::signature::{basic_auth, shopee_api_sign};
+use domain::snapshot::ChannelStatus;
+use http::{Method, Request};
+use jiff::Timestamp;
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::{Value, json};
+
+use crate::fixtures::build;
+
+fn now() -> Timestamp {
+    "2026-09-25T03:01:06Z".parse().unwrap()
+}
+
+fn call(token: &SecretString) -> CallContext<'_> {
+    CallContext {
+        now: now(),
+        access_token: Some(token),
+    }
+}
+
+fn window(cursor: Option<&str>) -> PollWindow {
+    PollWindow {
+        from: "2026-09-25T02:00:00Z".parse().unwrap(),
+        to: "2026-09-25T03:00:00Z".parse().unwrap(),
+        cursor: cursor.map(str::to_owned),
+    }
+}
+
+fn parameters<T>(request: &Request<T>) -> BTreeMap<String, String> {
+    request
+        .uri()
+        .query()
+        .unwrap()
+        .split('&')
+        .map(|pair| pair.split_once('=').unwrap())
+        .map(|(key, value)| (key.to_owned(), value.to_owned()))
+        .collect()
+}
+
+fn connector(name: &str) -> Box<dyn Channel> {
+    build(name, &BTreeMap::new())
+}
+
+#[test]
+fn shopee_signs_a_fetch_with_token_and_shop_and_asks_for_every_field_it_reads() {
+    let token = SecretString::from("4f3e2d1c0b9a89786756453423120f1e");
+    let request = connector("shopee")
+        .fetch("2609250K7QX3MB", call(&token))
+        .unwrap();
+    assert_eq!(request.method(), Method::GET);
+    assert_eq!(request.uri().host(), Some("partner.shopeemobile.com"));
+    assert_eq!(request.uri().path(), "/api/v2/order/get_order_detail");
+    let query = parameters(&request);
+    assert_eq!(query["order_sn_list"], "2609250K7QX3MB");
+    assert_eq!(query["request_order_status_pending"], "true");
+    // The value of the vector `shopee-api-shop`: same key, token, shop and second.
+    assert_eq!(
+        query["sign"],
+        "e7bcbd794560881e086c9f54116717a8a5cb1e9874c1a38e0c014d5a0f6a1ce1"
+    );
+    for field in [
+        "item_list",
+        "recipient_address",
+        "total_amount",
+        "pay_time",
+        "package_list",
+        "fulfillment_flag",
+        "buyer_user_id",
+        "cancel_by",
+        "cancel_reason",
+        "pickup_done_time",
+    ] {
+        assert!(query["response_optional_fields"].contains(field), "{field}");
+    }
+}
+
+#[test]
+fn shopee_refreshes_with_a_public_signature_and_a_body() {
+    let shopee = connector("shopee");
+    let tokens = shopee.tokens().unwrap();
+    assert!(tokens.single_use());
+    let request = tokens.refresh(&SecretString::from("refresh-1"), now());
+    assert_eq!(request.method(), Method::POST);
+    let query = parameters(&request);
+    // The value of the vector `shopee-api-public`.
+    assert_eq!(
+        query["sign"],
+        "963ca1aaec993efd6d7c1e96b79759e210b6bb3d9cf07b76d0baf6491c887ac1"
+    );
+    assert!(!query.contains_key("shop_id") && !query.contains_key("access_token"));
+    let body: Value = serde_json::from_slice(request.body()).unwrap();
+    let wanted =
+        json!({"refresh_token": "refresh-1", "shop_id": 812_345_678, "partner_id": 1_000_001});
+    assert_eq!(body, wanted);
+}
+
+#[test]
+fn shopee_lists_orders_of_a_window_page_by_page() {
+    let shopee = connector("shopee");
+    let polling = shopee.polling().unwrap();
+    let token = SecretString::from("t");
+    let query = parameters(&polling.request("orders", &window(Some("20")), call(&token)));
+    assert_eq!(query["time_range_field"], "update_time");
+    assert_eq!(
+        (&*query["time_from"], &*query["time_to"]),
+        ("1790301600", "1790305200")
+    );
+    assert_eq!(query["cursor"], "20");
+    let path = "/api/v2/order/get_order_list";
+    let key = SecretString::from("test_partner_key_0001");
+    let shop = Some((&token, 812_345_678));
+    assert_eq!(
+        query["sign"],
+        shopee_api_sign(&key, 1_000_001, path, now().as_second(), shop)
+    );
+    assert!(polling.longest_window_s("orders") <= 15 * 86_400);
+}
+
+#[test]
+fn woocommerce_calls_with_the_consumer_key_and_hides_it() {
+    let woo = connector("woocommerce");
+    let none = SecretString::from("");
+    let request = woo.fetch("727", call(&none)).unwrap();
+    assert_eq!(
+        request.uri(),
+        "https://shop.example.invalid/wp-json/wc/v3/orders/727"
+    );
+    let key = "ck_0000000000000000000000000000000000000001";
+    let secret = SecretString::from("cs_0000000000000000000000000000000000000002");
+    let header = &request.headers()["authorization"];
+    assert_eq!(header, basic_auth(key, &secret).expose_secret());
+    assert!(header.is_sensitive());
+    for wrong in ["", "7 27", "../users", "727?x=1", "đ"] {
+        assert!(woo.fetch(wrong, call(&none)).is_none(), "{wrong}");
+    }
+}
+
+#[test]
+fn woocommerce_polls_from_one_second_before_and_the_trash_by_name() {
+    let woo = connector("woocommerce");
+    let polling = woo.polling().unwrap();
+    let none = SecretString::from("");
+    let query = parameters(&polling.request("orders", &window(None), call(&none)));
+    assert_eq!(query["modified_after"], "2026-09-25T01%3A59%3A59");
+    assert_eq!(
+        (
+            &*query["dates_are_gmt"],
+            &*query["orderby"],
+            &*query["order"]
+        ),
+        ("true", "modified", "asc")
+    );
+    assert_eq!(query["page"], "1");
+    assert!(!query.contains_key("status"));
+    let query = parameters(&polling.request("trash", &window(Some("1790301700/3")), call(&none)));
+    assert_eq!((&*query["status"], &*query["page"]), ("trash", "3"));
+    assert_eq!(query["modified_after"], "2026-09-25T02%3A01%3A40");
+}
+
+#[test]
+fn an_order_that_its_shop_deleted_is_a_bare_cancellation() {
+    let snapshot = gone("727", now());
+    assert_eq!(snapshot.status, ChannelStatus::Cancelled);
+    assert_eq!(snapshot.revised_at, now());
+    assert!(snapshot.lines.is_none() && snapshot.totals.is_none() && snapshot.buyer.is_none());
+}
