@@ -1,0 +1,176 @@
+//! The accounts and secrets that both sides of a simulated connection share: fixed test values,
+//! and the environment variables under which the gateway's shipped configuration looks for them.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::signing;
+
+/// The shipped channel ids (`config/channels.toml`), one per connector that the sandbox plays.
+pub mod channel {
+    /// The retailer's own site, Standard Webhooks.
+    pub const WEB: &str = "web";
+    /// The WooCommerce outlet.
+    pub const WOO: &str = "woo-outlet";
+    /// The Shopee shop.
+    pub const SHOPEE: &str = "shopee-vn";
+    /// The Facebook page.
+    pub const FACEBOOK: &str = "facebook-page";
+    /// The Zalo Official Account.
+    pub const ZALO: &str = "zalo-oa";
+    /// The VNPay gateway.
+    pub const VNPAY: &str = "vnpay";
+    /// Orders that the call center types.
+    pub const HOTLINE: &str = "hotline";
+    /// Orders that a store counter types.
+    pub const COUNTER: &str = "counter";
+}
+
+/// An access token with its refresh token, as an account starts with.
+#[derive(Debug, Clone, Serialize, Deserialize, PartialEq, Eq)]
+pub struct TokenPair {
+    /// Sent with each call.
+    pub access: String,
+    /// Good for exactly one refresh.
+    pub refresh: String,
+    /// Life of the access token in seconds.
+    pub expires_in_s: u32,
+}
+
+/// Account names and secrets of every simulated channel and target.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Secrets {
+    /// Standard Webhooks secret of the website.
+    pub web_secret: String,
+    /// WooCommerce's webhook secret.
+    pub woo_secret: String,
+    /// WooCommerce's REST key.
+    pub woo_consumer_key: String,
+    /// WooCommerce's REST secret.
+    pub woo_consumer_secret: String,
+    /// Shopee's partner id.
+    pub shopee_partner_id: u64,
+    /// Key of Shopee's API signatures.
+    pub shopee_partner_key: String,
+    /// Key of Shopee's pushes.
+    pub shopee_push_key: String,
+    /// The shop.
+    pub shopee_shop_id: u64,
+    /// The callback URL as typed into Shopee's console: part of the signed text.
+    pub shopee_callback_url: String,
+    /// First tokens of the shop.
+    pub shopee_tokens: TokenPair,
+    /// Key of Meta's signatures.
+    pub facebook_app_secret: String,
+    /// Word of Meta's handshake.
+    pub facebook_verify_token: String,
+    /// The page.
+    pub facebook_page_id: String,
+    /// The page's access token.
+    pub facebook_page_token: String,
+    /// Zalo's app.
+    pub zalo_app_id: String,
+    /// Zalo's Official Account.
+    pub zalo_oa_id: String,
+    /// Key of Zalo's webhook signatures.
+    pub zalo_oa_secret: String,
+    /// Zalo's OAuth secret, another than the webhook's.
+    pub zalo_app_secret: String,
+    /// First tokens of the Official Account.
+    pub zalo_tokens: TokenPair,
+    /// VNPay's terminal.
+    pub vnpay_tmn_code: String,
+    /// Key of VNPay's hashes.
+    pub vnpay_hash_secret: String,
+    /// Secret per target id; a target without one gets `Secrets::target`'s derived value.
+    pub targets: BTreeMap<String, String>,
+    /// Environment variable per target id, where it is not `KENH_<ID>_SECRET`.
+    pub target_variables: BTreeMap<String, String>,
+}
+
+impl Default for Secrets {
+    fn default() -> Self {
+        Self {
+            web_secret: "whsec_c2FuZGJveC13ZWJzaXRlLXNlY3JldC0wMDAxLWtlbmg=".to_owned(),
+            woo_secret: "sandbox-woo-webhook-secret-0001".to_owned(),
+            woo_consumer_key: "ck_5a4db0c0ffee0000000000000000000000000001".to_owned(),
+            woo_consumer_secret: "cs_5a4db0c0ffee0000000000000000000000000002".to_owned(),
+            shopee_partner_id: 1_000_001,
+            shopee_partner_key: "sandbox_shopee_partner_key_0001".to_owned(),
+            shopee_push_key: "shpk73616e64626f782d707573682d6b6579".to_owned(),
+            shopee_shop_id: 812_345_678,
+            shopee_callback_url: "https://kenh.example.vn/webhooks/shopee-vn".to_owned(),
+            shopee_tokens: TokenPair {
+                access: "5a0b0c1d2e3f40516273849506172839".to_owned(),
+                refresh: "6b1c2d3e4f5061728394a5b6c7d8e9f0".to_owned(),
+                expires_in_s: 14_400,
+            },
+            facebook_app_secret: "sandbox-meta-app-secret-0123456789".to_owned(),
+            facebook_verify_token: "sandbox-verify-token".to_owned(),
+            facebook_page_id: "104512345678901".to_owned(),
+            facebook_page_token: "EAAsandboxPageToken0001".to_owned(),
+            zalo_app_id: "4000000000000000967".to_owned(),
+            zalo_oa_id: "4000000000000000045".to_owned(),
+            zalo_oa_secret: "sandbox-zalo-oa-secret".to_owned(),
+            zalo_app_secret: "sandbox-zalo-app-secret".to_owned(),
+            zalo_tokens: TokenPair {
+                access: "zalo-access-0000000000000001".to_owned(),
+                refresh: "zalo-refresh-000000000000001".to_owned(),
+                expires_in_s: 90_000,
+            },
+            vnpay_tmn_code: "KENHDEMO".to_owned(),
+            vnpay_hash_secret: "SANDBOXVNPAYSECRET0123456789ABCD".to_owned(),
+            targets: BTreeMap::new(),
+            target_variables: BTreeMap::new(),
+        }
+    }
+}
+
+impl Secrets {
+    /// The Standard Webhooks secret that the gateway and this target share.
+    pub fn target(&self, id: &str) -> String {
+        self.targets.get(id).cloned().unwrap_or_else(|| {
+            let digest = signing::shopee_api("sandbox target secret", id);
+            // 48 hex digits are valid base64 of 36 bytes, inside the 24 to 64 that the rule asks.
+            format!("whsec_{}", &digest[..48])
+        })
+    }
+
+    /// The environment variable in which the gateway looks for this target's secret.
+    pub fn target_variable(&self, id: &str) -> String {
+        self.target_variables
+            .get(id)
+            .cloned()
+            .unwrap_or_else(|| format!("KENH_{}_SECRET", id.to_uppercase().replace('-', "_")))
+    }
+
+    /// Everything that the gateway must find in its environment: variable → value.
+    pub fn environment<'a>(
+        &self,
+        targets: impl IntoIterator<Item = &'a str>,
+    ) -> BTreeMap<String, String> {
+        let mut variables: BTreeMap<String, String> = [
+            ("KENH_WEB_SECRET", &self.web_secret),
+            ("KENH_WOO_SECRET", &self.woo_secret),
+            ("KENH_WOO_CONSUMER_KEY", &self.woo_consumer_key),
+            ("KENH_WOO_CONSUMER_SECRET", &self.woo_consumer_secret),
+            ("KENH_SHOPEE_PARTNER_KEY", &self.shopee_partner_key),
+            ("KENH_SHOPEE_PUSH_KEY", &self.shopee_push_key),
+            ("KENH_FACEBOOK_APP_SECRET", &self.facebook_app_secret),
+            ("KENH_FACEBOOK_VERIFY_TOKEN", &self.facebook_verify_token),
+            ("KENH_FACEBOOK_PAGE_TOKEN", &self.facebook_page_token),
+            ("KENH_ZALO_OA_SECRET", &self.zalo_oa_secret),
+            ("KENH_ZALO_APP_SECRET", &self.zalo_app_secret),
+            ("KENH_VNPAY_HASH_SECRET", &self.vnpay_hash_secret),
+        ]
+        .into_iter()
+        .map(|(name, value)| (name.to_owned(), value.clone()))
+        .collect();
+        for id in targets {
+            variables.insert(self.target_variable(id), self.target(id));
+        }
+        variables
+    }
+}

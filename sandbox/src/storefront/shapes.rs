@@ -1,0 +1,135 @@
+//! The documents that this storefront writes have the vendors' own field names: every name
+//! stands in a fixture or in the vendor's reference, and none of the fixture's is left out.
+
+use std::{
+    collections::BTreeSet,
+    sync::{Mutex, atomic::AtomicUsize},
+};
+
+use serde_json::Value;
+
+use super::*;
+use crate::{Options, books::Ledger, world::seconds};
+
+fn fixture(file: &str) -> Value {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures");
+    serde_json::from_slice(&std::fs::read(root.join(file)).unwrap()).unwrap()
+}
+
+/// Field names of an object, those of nested objects and of first elements with their path.
+fn names(value: &Value, path: &str, into: &mut BTreeSet<String>) {
+    match value {
+        Value::Object(fields) => {
+            for (name, field) in fields {
+                into.insert(format!("{path}{name}"));
+                names(field, &format!("{path}{name}."), into);
+            }
+        }
+        Value::Array(items) => {
+            if let Some(first) = items.first() {
+                names(first, path, into);
+            }
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
+
+/// Names in `made` that `real` lacks, and the other way round.
+fn differences(made: &Value, real: &Value) -> (Vec<String>, Vec<String>) {
+    let (mut ours, mut theirs) = (BTreeSet::new(), BTreeSet::new());
+    names(made, "", &mut ours);
+    names(real, "", &mut theirs);
+    (
+        ours.difference(&theirs).cloned().collect(),
+        theirs.difference(&ours).cloned().collect(),
+    )
+}
+
+fn run() -> Run {
+    let world = World::new(Options::default(), Ledger::default()).unwrap();
+    Run {
+        world: Arc::new(world),
+        scenario: Scenario::new(1, 1, Product::samples(), "kenh_test"),
+        tally: Mutex::new(ScenarioReport::default()),
+        stragglers: AtomicUsize::new(0),
+        carts: AtomicUsize::new(0),
+    }
+}
+
+fn basket() -> Basket {
+    Basket::fill(&mut Rng::with_seed(1), &Product::samples())
+}
+
+#[test]
+fn a_woocommerce_order_reads_like_the_vendors() {
+    let order = woocommerce::WooOrder {
+        id: 700_001,
+        basket: basket(),
+        cod: true,
+        status: "processing",
+        paid: None,
+        created: seconds(),
+        modified: seconds(),
+        note: "",
+        messages: 0,
+    };
+    let (invented, missing) = differences(
+        &order.document(),
+        &fixture("woocommerce/order_created.json"),
+    );
+    assert_eq!(invented, Vec::<String>::new());
+    // Attributes of a variation and of the visit's origin, which these orders do not have.
+    assert!(
+        missing.iter().all(|name| name.contains("meta_data.")),
+        "{missing:?}"
+    );
+}
+
+#[test]
+fn a_shopee_order_reads_like_the_vendors() {
+    let order = shopee::ShopeeOrder {
+        order_sn: "261124ABCDEF12".to_owned(),
+        basket: basket(),
+        cod: true,
+        created: seconds(),
+        paid: None,
+        updated: seconds(),
+    };
+    let real = fixture("shopee/order_detail_ordinary.json");
+    let real = &real["response"]["order_list"][0];
+    let (invented, missing) = differences(&order.document("READY_TO_SHIP"), real);
+    let documented = ["advance_package", "booking_sn"];
+    let unknown: Vec<&String> = invented
+        .iter()
+        .filter(|name| !documented.contains(&name.as_str()))
+        .collect();
+    assert_eq!(unknown, Vec::<&String>::new());
+    let needless = [
+        "buyer_cpf_id",
+        "dropshipper",
+        "dropshipper_phone",
+        "item_list.image_info",
+        "item_list.image_info.image_url",
+    ];
+    let left_out: Vec<&String> = missing
+        .iter()
+        .filter(|name| !needless.contains(&name.as_str()) && !name.starts_with("package_list."))
+        .collect();
+    assert_eq!(left_out, Vec::<&String>::new());
+}
+
+#[test]
+fn a_facebook_cart_and_a_zalo_text_read_like_the_vendors() {
+    let run = run();
+    let real = fixture("meta/messenger_send_cart.json");
+    let real = &real["entry"][0]["messaging"][0];
+    let made = facebook::cart_item(&run, "7234567890123456", &basket());
+    assert_eq!(differences(&made, real), (Vec::new(), Vec::new()));
+    let made = zalo::said(&run, "7000000000000000022", 1);
+    // The sender adds these two, because the signature is made of them.
+    let added = vec!["app_id".to_owned(), "timestamp".to_owned()];
+    assert_eq!(
+        differences(&made, &fixture("zalo_oa/user_send_text.json")),
+        (Vec::new(), added)
+    );
+}

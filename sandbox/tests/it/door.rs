@@ -1,0 +1,317 @@
+//! A gateway for tests: it verifies nothing, takes everything once, and gives orders codes.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{Arc, Mutex},
+};
+
+use axum::{
+    Router,
+    body::Bytes,
+    extract::State,
+    http::{HeaderMap, Method, StatusCode, Uri},
+    response::{IntoResponse, Response},
+};
+use sandbox::signing;
+use serde_json::{Value, json};
+
+/// What arrived.
+#[derive(Debug, Clone)]
+pub struct Arrival {
+    pub path: String,
+    pub body: Value,
+}
+
+#[derive(Default)]
+pub struct Heard {
+    pub arrivals: Vec<Arrival>,
+    pub orders: BTreeMap<(String, String), Value>,
+    pub paid: BTreeSet<String>,
+    /// Answers still to be refused with 503, per path.
+    pub refuse: BTreeMap<String, u32>,
+    /// Whether somebody works on the orders, so that they are not on hold.
+    pub works: bool,
+    keys: BTreeMap<String, String>,
+}
+
+#[derive(Clone, Default)]
+pub struct Door {
+    pub heard: Arc<Mutex<Heard>>,
+    secrets: Arc<sandbox::Secrets>,
+}
+
+impl Door {
+    pub async fn open() -> (Self, String) {
+        let door = Self::default();
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let router = Router::new().fallback(hear).with_state(door.clone());
+        tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
+        (door, url)
+    }
+
+    pub fn arrivals(&self, path: &str) -> Vec<Value> {
+        let heard = self.heard.lock().unwrap();
+        heard
+            .arrivals
+            .iter()
+            .filter(|a| a.path == path)
+            .map(|a| a.body.clone())
+            .collect()
+    }
+
+    pub fn set_status(&self, code: &str, status: &str) {
+        let mut heard = self.heard.lock().unwrap();
+        let order = heard
+            .orders
+            .values_mut()
+            .find(|order| order["code"] == *code)
+            .unwrap();
+        order["status"] = json!(status);
+    }
+
+    /// Whether the message carries its vendor's signature.
+    fn genuine(&self, channel: &str, headers: &HeaderMap, body: &[u8], uri: &Uri) -> bool {
+        let header = |name: &str| {
+            headers
+                .get(name)
+                .map_or("", |v| v.to_str().unwrap())
+                .to_owned()
+        };
+        let secrets = &self.secrets;
+        match channel {
+            "web" => signing::standard_matches(
+                &secrets.web_secret,
+                &header("webhook-id"),
+                header("webhook-timestamp").parse().unwrap(),
+                body,
+                &header("webhook-signature"),
+            ),
+            "woo-outlet" => {
+                body.starts_with(b"webhook_id=")
+                    || header("x-wc-webhook-signature")
+                        == signing::woocommerce(&secrets.woo_secret, body)
+            }
+            "shopee-vn" => [&*secrets.shopee_push_key, ""].iter().any(|key| {
+                header("authorization")
+                    == signing::shopee_push(key, &secrets.shopee_callback_url, body)
+            }),
+            "facebook-page" => {
+                header("x-hub-signature-256") == signing::meta(&secrets.facebook_app_secret, body)
+            }
+            "zalo-oa" => {
+                let event: Value = serde_json::from_slice(body).unwrap();
+                let at = event["timestamp"].as_str().unwrap();
+                header("x-zevent-signature")
+                    == signing::zalo(&secrets.zalo_app_id, body, at, &secrets.zalo_oa_secret)
+            }
+            "vnpay" => {
+                let query = uri.query().unwrap();
+                let (signed, hash) = query.split_once("&vnp_SecureHash=").unwrap();
+                let mut pairs: Vec<&str> = signed.split('&').collect();
+                pairs.sort_unstable();
+                hash == signing::vnpay(&secrets.vnpay_hash_secret, &pairs.join("&"))
+            }
+            "hub" | "finance" | "technical" => signing::standard_matches(
+                &secrets.target(channel),
+                &header("webhook-id"),
+                header("webhook-timestamp").parse().unwrap(),
+                body,
+                &header("webhook-signature"),
+            ),
+            other => panic!("a message for {other}"),
+        }
+    }
+
+    fn order(&self, channel: &str, document: &Value, status: &str) {
+        let mut heard = self.heard.lock().unwrap();
+        let external_id = document["external_id"].as_str().unwrap().to_owned();
+        let number = heard.orders.len();
+        let held = if heard.works {
+            json!([])
+        } else {
+            json!(["test"])
+        };
+        heard
+            .orders
+            .entry((channel.to_owned(), external_id.clone()))
+            .or_insert_with(|| {
+                json!({
+                    "id": format!("ord_{number}"), "code": format!("KX{number:08}1"),
+                    "channel": channel, "external_id": external_id,
+                    "lines": document["lines"], "status": status,
+                    "total": document["totals"]["grand_total"], "holds": held,
+                    "cod": document["payment"]["method"] == "cod",
+                })
+            });
+    }
+
+    fn pay(&self, uri: &Uri) -> &'static str {
+        let pairs: BTreeMap<&str, &str> = uri
+            .query()
+            .unwrap()
+            .split('&')
+            .filter_map(|pair| pair.split_once('='))
+            .collect();
+        let reference = pairs["vnp_TxnRef"];
+        let code = reference.split('-').next().unwrap();
+        let mut heard = self.heard.lock().unwrap();
+        let order = heard.orders.values().find(|order| order["code"] == code);
+        let Some(due) = order.and_then(|order| order["total"].as_i64()) else {
+            return "01";
+        };
+        if pairs["vnp_Amount"] != (due * 100).to_string() {
+            return "04";
+        }
+        if heard.paid.insert(reference.to_owned()) {
+            "00"
+        } else {
+            "02"
+        }
+    }
+}
+
+async fn hear(
+    State(door): State<Door>,
+    method: Method,
+    uri: Uri,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    let path = uri.path().to_owned();
+    {
+        let mut heard = door.heard.lock().unwrap();
+        if let Some(left) = heard.refuse.get_mut(&path).filter(|left| **left > 0) {
+            *left -= 1;
+            return StatusCode::SERVICE_UNAVAILABLE.into_response();
+        }
+    }
+    let document: Value = serde_json::from_slice(&body).unwrap_or_default();
+    let arrival = Arrival {
+        path: path.clone(),
+        body: document.clone(),
+    };
+    if let Some(channel) = path.strip_prefix("/webhooks/") {
+        if method == Method::GET && channel == "facebook-page" {
+            let word = format!("hub.verify_token={}", door.secrets.facebook_verify_token);
+            return match uri.query().unwrap().contains(&word) {
+                true => "1158201444".into_response(),
+                false => StatusCode::FORBIDDEN.into_response(),
+            };
+        }
+        if !door.genuine(channel, &headers, &body, &uri) {
+            return match channel {
+                "vnpay" => axum::Json(json!({"RspCode": "97"})).into_response(),
+                _ => StatusCode::UNAUTHORIZED.into_response(),
+            };
+        }
+        if channel == "vnpay" {
+            return axum::Json(json!({"RspCode": door.pay(&uri)})).into_response();
+        }
+        door.heard.lock().unwrap().arrivals.push(arrival);
+        match channel {
+            "web" => door.order(channel, &document["data"], "on_hold"),
+            "woo-outlet" if document["total"].is_string() => {
+                let id = document["id"].to_string();
+                let lines: Vec<Value> = document["line_items"]
+                    .as_array()
+                    .unwrap()
+                    .iter()
+                    .map(|line| {
+                        json!({"id": line["id"].to_string(), "sku": line["sku"],
+                        "quantity": line["quantity"]})
+                    })
+                    .collect();
+                let total: i64 = document["total"].as_str().unwrap().parse().unwrap();
+                let order = json!({"external_id": id, "lines": lines,
+                    "totals": {"grand_total": total},
+                    "payment": {"method": document["payment_method"]}});
+                door.order(channel, &order, "on_hold");
+            }
+            "shopee-vn" if document["code"] == 3 => {
+                let id = document["data"]["ordersn"].clone();
+                door.order(channel, &json!({"external_id": id}), "on_hold");
+            }
+            "facebook-page" => {
+                let item = &document["entry"][0]["messaging"][0];
+                if item["order"].is_object() {
+                    let buyer = item["sender"]["id"].as_str().unwrap();
+                    let id = format!("cart-{buyer}");
+                    let products = item["order"]["products"].as_array().unwrap();
+                    let lines: Vec<Value> = products
+                        .iter()
+                        .zip(1..)
+                        .map(|(line, n): (_, u32)| {
+                            json!({"id": n.to_string(),
+                            "sku": line["retailer_id"], "quantity": line["quantity"]})
+                        })
+                        .collect();
+                    let total: i64 = products
+                        .iter()
+                        .map(|line| {
+                            line["unit_price"].as_i64().unwrap()
+                                * line["quantity"].as_i64().unwrap()
+                        })
+                        .sum();
+                    let order = json!({"external_id": id, "lines": lines,
+                        "totals": {"grand_total": total}});
+                    door.order(channel, &order, "draft");
+                }
+            }
+            _ => {}
+        }
+        return StatusCode::OK.into_response();
+    }
+    api(&door, &method, &path, &uri, &headers, &document)
+}
+
+fn api(
+    door: &Door,
+    method: &Method,
+    path: &str,
+    uri: &Uri,
+    headers: &HeaderMap,
+    document: &Value,
+) -> Response {
+    assert_eq!(headers["authorization"], "Bearer kenh_test");
+    if *method == Method::GET && path == "/api/v1/orders" {
+        let query = uri.query().unwrap_or_default();
+        let heard = door.heard.lock().unwrap();
+        let wanted: Vec<&Value> = heard
+            .orders
+            .values()
+            .filter(|order| !query.contains("status=draft") || order["status"] == "draft")
+            .filter(|order| match query.split_once("q=") {
+                Some((_, q)) => order["external_id"] == *q,
+                None => true,
+            })
+            .collect();
+        return axum::Json(json!({"data": wanted, "next_cursor": null})).into_response();
+    }
+    if *method == Method::POST && path == "/api/v1/orders" {
+        let key = headers["idempotency-key"].to_str().unwrap().to_owned();
+        let channel = document["channel"].as_str().unwrap().to_owned();
+        door.order(&channel, document, "on_hold");
+        let mut heard = door.heard.lock().unwrap();
+        let place = (
+            channel,
+            document["external_id"].as_str().unwrap().to_owned(),
+        );
+        let id = heard.orders[&place]["id"].as_str().unwrap().to_owned();
+        let first = heard.keys.entry(key).or_insert(id).clone();
+        return (StatusCode::CREATED, axum::Json(json!({"id": first}))).into_response();
+    }
+    let id = path.split('/').nth(4).unwrap().to_owned();
+    let mut heard = door.heard.lock().unwrap();
+    let order = heard
+        .orders
+        .values_mut()
+        .find(|order| order["id"] == *id)
+        .unwrap();
+    match (method.as_str(), path.rsplit('/').next().unwrap()) {
+        ("POST", "confirm") => order["status"] = json!("on_hold"),
+        ("POST", "reject" | "cancel") => order["status"] = json!("cancelled"),
+        _ => {}
+    }
+    axum::Json(order.clone()).into_response()
+}

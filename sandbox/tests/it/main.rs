@@ -1,0 +1,8 @@
+//! The partners seen from outside: over HTTP, with a small gateway of the tests' own.
+#![allow(clippy::unwrap_used)]
+
+mod channels;
+mod door;
+mod storefront;
+mod targets;
+mod whole;
