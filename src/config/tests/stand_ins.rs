@@ -1,0 +1,129 @@
+//! A channel `shop` and a target `open` that know how to be configured and nothing else.
+
+use bytes::Bytes;
+use connectors::channel::{CallContext, Channel, Fetched};
+use connectors::channels::{self, ChannelContext, ChannelEntry};
+use connectors::inbound::{
+    Acknowledgement, Inbound, Normalized, Notice, PayloadError, RawWebhook, Received, Rejection,
+    Verdict, VerifiedWebhook,
+};
+use connectors::settings::{Secrets, SettingsError, read};
+use connectors::target::{BuildError, LookedUp, Target};
+use connectors::targets::{self, TargetEntry, TargetSettings};
+use domain::task::{Outcome, TaskBody};
+use http::{Request, Response, StatusCode};
+use jiff::Timestamp;
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use crate::config::registry::Registry;
+
+pub const REGISTRY: Registry = Registry {
+    channels: &[ChannelEntry {
+        name: "shop",
+        build: build_shop,
+        schema: || schemars::schema_for!(Shop),
+        summary: "A stand-in",
+    }],
+    targets: &[TargetEntry {
+        name: "open",
+        kinds: &["inventory", "invoicing", "service_center"],
+        build: build_open,
+        summary: "A stand-in",
+    }],
+};
+
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[expect(dead_code, reason = "only shown by Debug")]
+struct Shop {
+    secret: Secrets,
+    shop_id: Option<u64>,
+    #[serde(default)]
+    tolerance_s: u32,
+    base_url: Option<String>,
+}
+
+fn build_shop(settings: &serde_json::Value, _: &ChannelContext) -> channels::Built {
+    let shop: Shop = read(settings)?;
+    if shop.tolerance_s == 13 {
+        return Err(SettingsError::new(
+            "tolerance_s",
+            "13 seconds bring bad luck",
+        ));
+    }
+    Ok(Box::new(shop))
+}
+
+#[derive(Debug)]
+#[expect(dead_code, reason = "only shown by Debug")]
+struct Open(TargetSettings);
+
+fn build_open(settings: &TargetSettings) -> targets::Built {
+    Ok(Box::new(Open(settings.clone())))
+}
+
+macro_rules! closed_door {
+    ($type:ty) => {
+        impl Inbound for $type {
+            fn verify(&self, _: &RawWebhook, _: Timestamp) -> Verdict {
+                Verdict::Rejected(Rejection::Malformed)
+            }
+            fn dedup_key(&self, _: &VerifiedWebhook) -> String {
+                String::new()
+            }
+            fn parse(&self, _: &VerifiedWebhook) -> Result<Vec<Notice>, PayloadError> {
+                Ok(Vec::new())
+            }
+            fn acknowledge(&self, _: &Received) -> Acknowledgement {
+                Acknowledgement::empty(StatusCode::OK)
+            }
+        }
+    };
+}
+
+closed_door!(Shop);
+closed_door!(Open);
+
+impl Channel for Shop {
+    fn connector(&self) -> &'static str {
+        "shop"
+    }
+    fn fetch(&self, _: &str, _: CallContext<'_>) -> Option<Request<Bytes>> {
+        None
+    }
+    fn read_fetch(&self, _: &Response<Bytes>) -> Fetched {
+        Fetched::NotFound
+    }
+    fn normalize(&self, _: &[u8]) -> Normalized {
+        Err(PayloadError::new("a stand-in reads nothing"))
+    }
+}
+
+impl Target for Open {
+    fn connector(&self) -> &'static str {
+        "open"
+    }
+    fn request(
+        &self,
+        _: &TaskBody,
+        _: &str,
+        _: CallContext<'_>,
+    ) -> Result<Request<Bytes>, BuildError> {
+        Err(BuildError {
+            what: "a stand-in sends nothing".to_owned(),
+        })
+    }
+    fn read(&self, _: &TaskBody, _: &Response<Bytes>) -> Outcome {
+        Outcome::Refused {
+            code: String::new(),
+            message: String::new(),
+        }
+    }
+    fn lookup(&self, _: &TaskBody, _: &str, _: CallContext<'_>) -> Option<Request<Bytes>> {
+        None
+    }
+    fn read_lookup(&self, _: &TaskBody, _: &Response<Bytes>) -> LookedUp {
+        LookedUp::Absent
+    }
+}
