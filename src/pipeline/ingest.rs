@@ -1,0 +1,405 @@
+//! Ingest: lease notices, read their messages, fetch what they only hint at, and hand the result
+//! to settling.
+//!
+//! No transaction is open while a vendor is asked. If the process dies here, the leases expire
+//! and another worker repeats; nothing has been written.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use connectors::channel::{CallContext, Fetched, gone};
+use connectors::inbound::{Inbound, NoticeBody, OrderDocument};
+use domain::snapshot::Snapshot;
+use jiff::Timestamp;
+use tokio::sync::Semaphore;
+
+use crate::config::ChannelConfig;
+use crate::crash;
+use crate::gateway::Gateway;
+use crate::outbound::{GateKey, limits};
+use crate::outbound::{SendError, SendOptions};
+use crate::pipeline::settle::{Input, NoticeInput, Prepared};
+use crate::pipeline::{deliver, envelope, tokens};
+use crate::store::inbox::{self, LeasedNotice, NoticeEnd, StoredMessage};
+
+/// A fetched document may lag behind the push that announced it; so often it is fetched again
+/// before it is taken as it is.
+const LAGGING_FETCHES: i64 = 5;
+
+/// A fetch that the vendor puts off is tried for so long before the notice is dead, milliseconds:
+/// as long as a task is tried by default.
+const FETCH_FOR_MS: i64 = 86_400_000;
+
+/// A fetch that must wait for a person looks again after this, milliseconds.
+const PERSON_PAUSE_MS: i64 = 10_000;
+
+/// Leases and prepares notices until shutdown.
+pub async fn run(gateway: Arc<Gateway>) {
+    let work = &gateway.config.work;
+    // So many notices may be between their lease and their end.
+    let room = Arc::new(Semaphore::new(work.settle_batch.saturating_mul(8).max(64)));
+    let fetches = Arc::new(Semaphore::new(work.fetch_concurrency.max(1)));
+    let idle = Duration::from_millis(work.idle_poll_ms);
+    while !gateway.shutdown.is_triggered() {
+        let free = room.available_permits().min(work.settle_batch * 4);
+        let leased = if free == 0 {
+            0
+        } else {
+            lease(&gateway, free, &room, &fetches).await
+        };
+        if leased > 0 && leased == free {
+            continue;
+        }
+        let wait = if free == 0 {
+            Duration::from_millis(2)
+        } else {
+            idle
+        };
+        tokio::select! {
+            () = gateway.shutdown.triggered() => return,
+            () = gateway.inbox_bell.notified() => {}
+            () = tokio::time::sleep(wait) => {}
+        }
+    }
+}
+
+async fn lease(
+    gateway: &Arc<Gateway>,
+    free: usize,
+    room: &Arc<Semaphore>,
+    fetches: &Arc<Semaphore>,
+) -> usize {
+    let now = gateway.now_ms();
+    let lease_ms = i64::try_from(gateway.config.work.lease_s)
+        .unwrap_or(60)
+        .saturating_mul(1000);
+    let token = gateway.lease_token();
+    let limit = u32::try_from(free).unwrap_or(u32::MAX);
+    let leased = match inbox::claim_notices(&gateway.db, &token, now, now + lease_ms, limit).await {
+        Ok(leased) => leased,
+        Err(error) => {
+            tracing::error!(error = %crate::telemetry::chain(&error), "could not lease notices");
+            return 0;
+        }
+    };
+    if leased.is_empty() {
+        return 0;
+    }
+    crash::point("ingest.after_lease");
+    let mut seqs: Vec<i64> = leased.iter().map(|n| n.message_seq).collect();
+    seqs.dedup();
+    let messages = match inbox::load_messages(&gateway.db, &seqs).await {
+        Ok(messages) => Arc::new(messages),
+        Err(error) => {
+            tracing::error!(error = %crate::telemetry::chain(&error), "could not load messages; their leases will expire");
+            return 0;
+        }
+    };
+    let count = leased.len();
+    for notice in leased {
+        let permit = Arc::clone(room)
+            .acquire_owned()
+            .await
+            .expect("the semaphore is never closed");
+        let prepared = read(gateway, &notice, &messages);
+        let input = move |what, connector: String| {
+            Input::Notice(Box::new(NoticeInput {
+                message_seq: notice.message_seq,
+                ordinal: notice.ordinal,
+                token: notice.lease_token,
+                channel: notice.channel,
+                connector,
+                attempts: notice.attempts,
+                created_at: notice.created_at,
+                what,
+                permit: Some(permit),
+            }))
+        };
+        match prepared {
+            Read::Ready(what, connector) => gateway.settler.submit(input(what, connector)).await,
+            Read::Fetch(wanted) => {
+                let gateway = Arc::clone(gateway);
+                let fetches = Arc::clone(fetches);
+                let tracker = gateway.shutdown.clone();
+                tracker.spawn(async move {
+                    let _slot = fetches
+                        .acquire_owned()
+                        .await
+                        .expect("the semaphore is never closed");
+                    let connector = wanted.channel.connector.clone();
+                    let what = fetch(&gateway, &wanted).await;
+                    gateway.settler.submit(input(what, connector)).await;
+                });
+            }
+        }
+    }
+    count
+}
+
+/// What reading a notice gave.
+enum Read {
+    Ready(Prepared, String),
+    Fetch(Wanted),
+}
+
+/// An order that must be fetched.
+struct Wanted {
+    channel: ChannelConfig,
+    external_id: String,
+    revision: Option<Timestamp>,
+    /// When its notice came; the same for every try.
+    noticed_at: Timestamp,
+    attempts: i64,
+}
+
+fn dead(reason: impl Into<String>) -> Prepared {
+    Prepared::End(NoticeEnd::Dead {
+        reason: reason.into(),
+    })
+}
+
+fn read(gateway: &Gateway, notice: &LeasedNotice, messages: &HashMap<i64, StoredMessage>) -> Read {
+    let connector = gateway
+        .config
+        .channel(&notice.channel)
+        .map_or_else(String::new, |c| c.connector.clone());
+    let ready = |what| Read::Ready(what, connector.clone());
+    let Some(inbound) = gateway.inbound(&notice.channel) else {
+        return ready(dead("its channel is not configured any more"));
+    };
+    if notice.fetch_only != 0 {
+        let channel = gateway.config.channel(&notice.channel).cloned();
+        return match (channel, &notice.key) {
+            (Some(channel), Some(key)) => Read::Fetch(Wanted {
+                channel,
+                external_id: key.clone(),
+                revision: None,
+                noticed_at: deliver::at(notice.created_at),
+                attempts: notice.attempts,
+            }),
+            _ => ready(dead("there is nothing to fetch")),
+        };
+    }
+    let body = match parse(gateway, &*inbound, notice, messages) {
+        Ok(body) => body,
+        Err(reason) => return ready(dead(reason)),
+    };
+    let what = match body {
+        NoticeBody::Order {
+            external_id,
+            revision,
+            document,
+        } => {
+            let channel = gateway.config.channel(&notice.channel).cloned();
+            return match document {
+                // A vendor that does not sign is only believed in what we fetch ourselves.
+                OrderDocument::Here(snapshot) if !inbound.weak() => {
+                    ready(Prepared::Order(snapshot))
+                }
+                OrderDocument::Here(_) | OrderDocument::Fetch => match channel {
+                    Some(channel) => Read::Fetch(Wanted {
+                        channel,
+                        external_id,
+                        revision,
+                        noticed_at: deliver::at(notice.created_at),
+                        attempts: notice.attempts,
+                    }),
+                    None => ready(dead("an order can only be fetched from a channel")),
+                },
+            };
+        }
+        NoticeBody::Payment(payment) => Prepared::Payment(payment),
+        NoticeBody::Conversation(conversation) => Prepared::Conversation(conversation),
+        NoticeBody::Fulfillment(event) => Prepared::Fulfillment(event),
+        NoticeBody::Invoice(event) => Prepared::Invoice(event),
+        NoticeBody::Service(event) => Prepared::Service(event),
+        NoticeBody::Stock(count) => Prepared::Stock(count),
+        NoticeBody::Account(account) => Prepared::Account(account),
+        NoticeBody::Ignored { reason } => Prepared::End(NoticeEnd::Ignored { reason }),
+    };
+    ready(what)
+}
+
+/// Parses the notice's message again: parsing is pure, so the same notice comes out at the same
+/// place.
+fn parse(
+    gateway: &Gateway,
+    inbound: &dyn Inbound,
+    notice: &LeasedNotice,
+    messages: &HashMap<i64, StoredMessage>,
+) -> Result<NoticeBody, String> {
+    let stored = messages
+        .get(&notice.message_seq)
+        .ok_or("its message is gone")?;
+    let message = envelope::open(&gateway.keys, stored).map_err(|e| e.to_string())?;
+    let mut notices = inbound.parse(&message).map_err(|e| e.to_string())?;
+    let place = usize::try_from(notice.ordinal - notice.replay_base)
+        .ok()
+        .filter(|n| *n < notices.len())
+        .ok_or("the connector does not find it in the message any more")?;
+    Ok(notices.swap_remove(place).body)
+}
+
+async fn fetch(gateway: &Gateway, wanted: &Wanted) -> Prepared {
+    let fetched = match call(gateway, wanted).await {
+        Ok(fetched) => fetched,
+        Err(later) => return later,
+    };
+    match fetched {
+        Fetched::Document(document) => match wanted.channel.channel.normalize(&document) {
+            Ok(snapshot) => accept(gateway, wanted, snapshot),
+            Err(error) => dead(error.to_string()),
+        },
+        Fetched::Gone => Prepared::Order(Box::new(gone(&wanted.external_id, wanted.noticed_at))),
+        Fetched::NotFound => {
+            let longest = i64::try_from(gateway.config.orders.unknown_order_wait_s)
+                .unwrap_or(0)
+                .saturating_mul(1000);
+            if gateway.now_ms() - wanted.noticed_at.as_millisecond() > longest {
+                dead("the channel does not know the order")
+            } else {
+                put_off(
+                    gateway,
+                    wanted,
+                    None,
+                    "the channel does not know the order yet",
+                )
+            }
+        }
+        Fetched::TokenExpired => put_off(gateway, wanted, None, "the access token is expired"),
+        Fetched::Retry { after_s, reason } => put_off(gateway, wanted, after_s, &reason),
+        Fetched::Refused { reason } => dead(reason),
+        Fetched::Account { reason } => {
+            tracing::error!(
+                channel = wanted.channel.id,
+                reason,
+                "a channel refuses our account"
+            );
+            put_off(gateway, wanted, Some(60), &reason)
+        }
+    }
+}
+
+/// Takes a fetched document unless it is older than the push that announced it: then the
+/// channel's own reading side lags, and a moment later it will not.
+fn accept(gateway: &Gateway, wanted: &Wanted, snapshot: Snapshot) -> Prepared {
+    let lags = wanted
+        .revision
+        .is_some_and(|revision| snapshot.revised_at < revision);
+    if lags && wanted.attempts < LAGGING_FETCHES {
+        return put_off(
+            gateway,
+            wanted,
+            None,
+            "the fetched document is older than the push",
+        );
+    }
+    Prepared::Order(Box::new(snapshot))
+}
+
+fn put_off(gateway: &Gateway, wanted: &Wanted, after_s: Option<u64>, reason: &str) -> Prepared {
+    if gateway.now_ms() - wanted.noticed_at.as_millisecond() > FETCH_FOR_MS {
+        return dead(format!("could not be fetched: {reason}"));
+    }
+    let backoff = 250_i64 << wanted.attempts.clamp(0, 8);
+    let asked = i64::try_from(after_s.unwrap_or(0).min(3600)).unwrap_or(3600) * 1000;
+    let jitter = fastrand::i64(0..=backoff / 2);
+    Prepared::End(NoticeEnd::Later {
+        not_before: gateway.now_ms() + backoff.max(asked) + jitter,
+        reason: reason.to_owned(),
+    })
+}
+
+/// No access token now. Until a person has authorised the account again nothing can be fetched,
+/// and nothing is given up.
+fn without_token(gateway: &Gateway, wanted: &Wanted, error: &tokens::Error) -> Prepared {
+    match error {
+        tokens::Error::Reauthorize { .. } | tokens::Error::NoTokens(_) => {
+            Prepared::End(NoticeEnd::Later {
+                not_before: gateway.now_ms() + PERSON_PAUSE_MS,
+                reason: error.to_string(),
+            })
+        }
+        tokens::Error::Later { .. } => put_off(gateway, wanted, None, &error.to_string()),
+    }
+}
+
+/// Asks the channel, with one fresh token if the one in force is refused.
+async fn call(gateway: &Gateway, wanted: &Wanted) -> Result<Fetched, Prepared> {
+    let channel = &wanted.channel;
+    let token = tokens::access(gateway, channel)
+        .await
+        .map_err(|error| without_token(gateway, wanted, &error))?;
+    let fetched = ask(gateway, wanted, token.as_ref()).await?;
+    if fetched != Fetched::TokenExpired {
+        return Ok(fetched);
+    }
+    let token = tokens::renew(gateway, channel)
+        .await
+        .map_err(|error| without_token(gateway, wanted, &error))?;
+    ask(gateway, wanted, Some(&token)).await
+}
+
+async fn ask(
+    gateway: &Gateway,
+    wanted: &Wanted,
+    token: Option<&secrecy::SecretString>,
+) -> Result<Fetched, Prepared> {
+    let channel = &wanted.channel;
+    let context = CallContext {
+        now: gateway.clock.now(),
+        access_token: token,
+    };
+    let request = channel
+        .channel
+        .fetch(&wanted.external_id, context)
+        .ok_or_else(|| dead("this channel cannot be asked for an order"))?;
+    let response = send(gateway, channel, request)
+        .await
+        .map_err(|(after_s, reason)| put_off(gateway, wanted, after_s, &reason))?;
+    Ok(channel.channel.read_fetch(&response))
+}
+
+/// One call to a channel through its gate; an error says how long to wait at least, and why.
+pub(super) async fn send(
+    gateway: &Gateway,
+    channel: &ChannelConfig,
+    request: http::Request<bytes::Bytes>,
+) -> Result<http::Response<bytes::Bytes>, (Option<u64>, String)> {
+    let gate = gateway
+        .gates
+        .get(&GateKey::owner(&channel.id))
+        .ok_or((None, "the channel has no gate".to_owned()))?;
+    let permit = loop {
+        match gate.permit() {
+            Ok(permit) => break permit,
+            Err(wait) => match wait.retry_in {
+                // A short wait for the rate is cheaper here than another lease.
+                Some(pause) if pause <= Duration::from_secs(2) => tokio::time::sleep(pause).await,
+                None => tokio::time::sleep(Duration::from_millis(5)).await,
+                Some(pause) => return Err((Some(pause.as_secs()), wait.to_string())),
+            },
+        }
+    };
+    let options = SendOptions {
+        timeout: Duration::from_millis(channel.calls.timeout_ms),
+        internal: channel.calls.internal,
+        ..SendOptions::default()
+    };
+    match gateway.client.send(request, &options).await {
+        Ok(response) => {
+            permit.report(deliver::health(&response));
+            Ok(response)
+        }
+        Err(error) => {
+            if let Some(outcome) = limits::Outcome::of_failure(&error) {
+                permit.report(outcome);
+            }
+            let after_s = match &error {
+                SendError::NotSent(_) | SendError::Unknown(_) => None,
+            };
+            Err((after_s, error.to_string()))
+        }
+    }
+}

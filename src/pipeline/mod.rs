@@ -1,0 +1,12 @@
+//! The pipeline: receive → ingest → settle → deliver, with polling beside it. Between any two
+//! transactions the process may die; each module says what happens then.
+
+pub mod deliver;
+pub mod envelope;
+pub mod ingest;
+pub mod poll;
+pub mod receive;
+pub mod replay;
+pub mod settle;
+pub mod timers;
+pub mod tokens;

@@ -1,0 +1,209 @@
+//! Poll: what a channel has and we may have missed goes into the same inbox.
+//!
+//! Each poll of a channel has a watermark in the database and one worker at a time. A page is
+//! stored before the position moves; if the process dies in between, the page comes again and its
+//! messages are duplicates.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use connectors::channel::{CallContext, PollWindow, Polled, Polling};
+
+use crate::config::ChannelConfig;
+use crate::crash;
+use crate::gateway::Gateway;
+use crate::pipeline::receive::prepare;
+use crate::pipeline::{deliver, ingest, tokens};
+use crate::store::inbox::ReceiptOutcome;
+use crate::store::polls::{self, Position};
+
+/// A worker may hold a poll so long, milliseconds.
+const LEASE_MS: i64 = 120_000;
+
+/// A poll that failed comes again after this, milliseconds.
+const AFTER_ERROR_MS: i64 = 15_000;
+
+/// Runs one poll of one channel until shutdown.
+pub async fn run(gateway: Arc<Gateway>, channel: ChannelConfig, kind: &'static str) {
+    while !gateway.shutdown.is_triggered() {
+        let wait = match turn(&gateway, &channel, kind).await {
+            Ok(wait) => wait,
+            Err(reason) => {
+                tracing::warn!(
+                    channel = channel.id,
+                    kind,
+                    reason,
+                    "could not poll a channel"
+                );
+                Duration::from_millis(AFTER_ERROR_MS.unsigned_abs())
+            }
+        };
+        tokio::select! {
+            () = gateway.shutdown.triggered() => return,
+            () = tokio::time::sleep(wait) => {}
+        }
+    }
+}
+
+/// One turn: nothing if it is not due or another worker has it, else one whole window; how long
+/// to wait for the next.
+///
+/// # Errors
+/// In words that are safe to log.
+pub async fn turn(
+    gateway: &Gateway,
+    channel: &ChannelConfig,
+    kind: &'static str,
+) -> Result<Duration, String> {
+    let Some(polling) = channel.channel.polling() else {
+        return Ok(Duration::from_secs(3600));
+    };
+    let every_ms = polling.every_s(kind) * 1000;
+    let now = gateway.now_ms();
+    let token = gateway.lease_token();
+    let claimed = polls::claim(&gateway.db, &channel.id, kind, &token, now, now + LEASE_MS)
+        .await
+        .map_err(|e| crate::telemetry::chain(&e))?;
+    let Some(position) = claimed else {
+        return Ok(Duration::from_millis(every_ms.min(5_000).unsigned_abs()));
+    };
+    let result = window(gateway, channel, polling, kind, &position, &token).await;
+    let next_at = match &result {
+        Ok(()) => gateway.now_ms() + every_ms,
+        Err(_) => gateway.now_ms() + AFTER_ERROR_MS,
+    };
+    polls::release(
+        &gateway.db,
+        &channel.id,
+        kind,
+        &token,
+        next_at,
+        result.as_ref().err().map(String::as_str),
+        gateway.now_ms(),
+    )
+    .await
+    .map_err(|e| crate::telemetry::chain(&e))?;
+    result?;
+    Ok(Duration::from_millis(
+        (next_at - gateway.now_ms()).max(10).unsigned_abs(),
+    ))
+}
+
+async fn window(
+    gateway: &Gateway,
+    channel: &ChannelConfig,
+    polling: &dyn Polling,
+    kind: &'static str,
+    position: &Position,
+    token: &str,
+) -> Result<(), String> {
+    let now = gateway.now_ms();
+    let from = position.watermark - polling.overlap_s(kind) * 1000;
+    let longest = polling.longest_window_s(kind).saturating_mul(1000);
+    let to = position
+        .window_to
+        .unwrap_or_else(|| now.min(from.saturating_add(longest)));
+    let mut window = PollWindow {
+        from: deliver::at(from),
+        to: deliver::at(to),
+        cursor: position.cursor.clone(),
+    };
+    loop {
+        let (found, next) = page(gateway, channel, polling, kind, &window).await?;
+        crash::point("poll.before_position");
+        let done = next.is_none();
+        polls::advance(
+            &gateway.db,
+            &channel.id,
+            kind,
+            token,
+            &polls::Step {
+                watermark: if done { to } else { position.watermark },
+                window_to: if done { None } else { Some(to) },
+                cursor: next.clone(),
+                found,
+                now: gateway.now_ms(),
+                lease_until: gateway.now_ms() + LEASE_MS,
+            },
+        )
+        .await
+        .map_err(|e| crate::telemetry::chain(&e))?;
+        if done || gateway.shutdown.is_triggered() {
+            return Ok(());
+        }
+        window.cursor = next;
+    }
+}
+
+/// One page: its messages stored, the number that were new to us, and the cursor of the next.
+async fn page(
+    gateway: &Gateway,
+    channel: &ChannelConfig,
+    polling: &dyn Polling,
+    kind: &'static str,
+    window: &PollWindow,
+) -> Result<(i64, Option<String>), String> {
+    let mut access = tokens::access(gateway, channel)
+        .await
+        .map_err(|e| e.to_string())?;
+    let mut renewed = false;
+    loop {
+        let context = CallContext {
+            now: gateway.clock.now(),
+            access_token: access.as_ref(),
+        };
+        let response = ingest::send(gateway, channel, polling.request(kind, window, context))
+            .await
+            .map_err(|(_, reason)| reason)?;
+        match polling
+            .read(kind, window, &response)
+            .map_err(|e| e.to_string())?
+        {
+            Polled::Page { messages, next } => {
+                let mut found = 0;
+                for message in &messages {
+                    let incoming = prepare(
+                        &channel.id,
+                        &*channel.channel,
+                        message,
+                        &gateway.keys,
+                        gateway.now_ms(),
+                    );
+                    let stored = gateway
+                        .receiver
+                        .store(incoming)
+                        .await
+                        .map_err(|e| e.to_string())?;
+                    if stored.outcome == ReceiptOutcome::New {
+                        found += 1;
+                    }
+                }
+                // Only now, when the page is durable, may the vendor forget it.
+                if let Some(confirm) = polling.confirm(kind, &response, context) {
+                    ingest::send(gateway, channel, confirm)
+                        .await
+                        .map_err(|(_, reason)| reason)?;
+                }
+                return Ok((found, next));
+            }
+            Polled::TokenExpired if !renewed => {
+                access = Some(
+                    tokens::renew(gateway, channel)
+                        .await
+                        .map_err(|e| e.to_string())?,
+                );
+                renewed = true;
+            }
+            Polled::TokenExpired => return Err("the access token is expired".to_owned()),
+            Polled::Retry { reason, .. } => return Err(reason),
+            Polled::Account { reason } => {
+                tracing::error!(
+                    channel = channel.id,
+                    reason,
+                    "a channel refuses our account"
+                );
+                return Err(reason);
+            }
+        }
+    }
+}

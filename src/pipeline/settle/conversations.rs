@@ -1,0 +1,105 @@
+//! Messages of persons: each goes into its conversation, and a cart makes a draft order that
+//! staff must confirm.
+
+use std::collections::BTreeSet;
+
+use connectors::inbound::ConversationNotice;
+use domain::conversation::{Conversation, Heard};
+use domain::id::ConversationId;
+
+use super::batch::{Batch, Codes, Slot};
+use super::input::NoticeInput;
+use crate::store::Error;
+use crate::store::inbox::NoticeEnd;
+use crate::store::talks::LoadedTalk;
+use crate::store::tx::OrderRef;
+use domain::order::{Context, Fact};
+
+fn heard(notice: &ConversationNotice) -> Heard {
+    Heard {
+        person: notice.person.clone(),
+        account: notice.account.clone(),
+        message_id: notice.message_id.clone(),
+        kind: notice.kind.clone(),
+        outgoing: notice.outgoing,
+        text: notice.text.clone(),
+        buyer: notice.buyer.clone(),
+        address: notice.address.clone(),
+        lines: notice.lines.clone(),
+        at: notice.at,
+        hints: notice.hints.clone(),
+    }
+}
+
+impl Batch<'_> {
+    /// Takes a message into its conversation, and what it makes of orders.
+    pub(super) async fn converse(
+        &mut self,
+        notice: &NoticeInput,
+        message: &ConversationNotice,
+        context: &Context<'_>,
+        codes: &mut Codes,
+    ) -> Result<NoticeEnd, Error> {
+        let key = (notice.channel.clone(), message.person.clone());
+        if !self.talks.contains_key(&key) {
+            let persons = [message.person.clone()];
+            let known = self.tx.load_talks(&notice.channel, &persons).await?;
+            let loaded = known.into_values().next().unwrap_or_else(|| {
+                let id = ConversationId::from_uuid(self.gateway.ids.next(self.now_ms));
+                LoadedTalk {
+                    talk: Conversation::new(id, &notice.channel, &message.account, &message.person),
+                    row_version: 0,
+                }
+            });
+            self.talks.insert(key.clone(), (loaded, false));
+        }
+        let (loaded, changed) = self.talks.get_mut(&key).expect("just put there");
+        let applied = loaded.talk.apply(&heard(message));
+        *changed |= applied.changed;
+        let mut order_id = None;
+        for draft in applied.drafts {
+            let external_id = draft.external_id.clone();
+            self.fetch_slot(&notice.channel, &external_id).await?;
+            let (id, _) =
+                self.find_or_create(&notice.channel, &notice.connector, &external_id, codes)?;
+            self.apply(&id, &Fact::Snapshot(Box::new(draft)), context);
+            let (loaded, changed) = self.talks.get_mut(&key).expect("just put there");
+            *changed |= loaded.talk.link_draft(&external_id, &id);
+            order_id = Some(id);
+        }
+        Ok(NoticeEnd::Done { order_id })
+    }
+
+    /// Loads an order that the batch did not know it would need.
+    async fn fetch_slot(&mut self, channel: &str, external_id: &str) -> Result<(), Error> {
+        let reference = OrderRef::External {
+            channel: channel.to_owned(),
+            external_id: external_id.to_owned(),
+        };
+        if self.ids.contains_key(&reference) {
+            return Ok(());
+        }
+        let found = self.tx.find(&BTreeSet::from([reference])).await?;
+        let wanted: BTreeSet<String> = found
+            .values()
+            .filter(|id| !self.slots.contains_key(*id))
+            .cloned()
+            .collect();
+        self.ids.extend(found);
+        for (id, loaded) in self.tx.load(&wanted).await? {
+            self.slots.insert(id, Slot::stored(loaded));
+        }
+        Ok(())
+    }
+
+    /// Writes the conversations of the batch.
+    pub(super) async fn save_talks(&mut self) -> Result<(), Error> {
+        let changed: Vec<_> = self
+            .talks
+            .iter()
+            .filter(|(_, (_, changed))| *changed)
+            .map(|((channel, person), (loaded, _))| (channel.as_str(), person.as_str(), loaded))
+            .collect();
+        self.tx.save_talks(self.now_ms, &changed).await
+    }
+}

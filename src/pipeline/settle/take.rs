@@ -1,0 +1,353 @@
+//! Taking inputs in: each becomes a fact of an order, a count, a message of a conversation.
+
+use std::collections::BTreeSet;
+
+use domain::code::OrderCode;
+use domain::order::{Command, Context, Fact};
+use domain::payment::PaymentFact;
+
+use super::batch::{Batch, Codes, Pending, Slot};
+use super::fact_of;
+use super::input::{Done, Input, NoticeInput, Nudge, Prepared, Refusal};
+use crate::pipeline::deliver;
+use crate::store::inbox::{NoticeEnd, order_code_of};
+use crate::store::tx::OrderRef;
+use crate::store::{Error, accounts, stock};
+
+/// Clocks of partners may be ahead of ours by this much, milliseconds.
+const AHEAD_MS: i64 = 300_000;
+
+impl Batch<'_> {
+    pub(super) async fn take(
+        &mut self,
+        input: &Input,
+        context: &Context<'_>,
+        codes: &mut Codes,
+    ) -> Result<Option<Pending>, Error> {
+        match input {
+            Input::Notice(notice) => {
+                let end = self.take_notice(notice, context, codes).await?;
+                self.writes.ends.push((
+                    notice.message_seq,
+                    notice.ordinal,
+                    notice.token.clone(),
+                    end,
+                ));
+                Ok(None)
+            }
+            Input::Task(task) => {
+                if let Some(fact) = fact_of(task, self.now)
+                    && self.slots.contains_key(&task.task.order_id)
+                {
+                    self.apply(&task.task.order_id, &fact, context);
+                }
+                Ok(None)
+            }
+            Input::Nudge { order_id, cause } => {
+                if self.slots.contains_key(order_id) {
+                    let fact = match cause {
+                        Nudge::Timer => Fact::Wake,
+                        Nudge::Catalog => Fact::CatalogChanged,
+                    };
+                    self.apply(order_id, &fact, context);
+                    // Saved even if nothing changed, so that the timer moves on.
+                    if *cause == Nudge::Timer {
+                        self.slots.get_mut(order_id).expect("checked").changed = true;
+                    }
+                }
+                Ok(None)
+            }
+            Input::Command(input) => {
+                let Some(id) = self.known(&input.order) else {
+                    return Ok(Some(Pending::Ready(Err(Refusal::NotFound))));
+                };
+                Ok(Some(self.command(
+                    &id,
+                    &input.command,
+                    input.expected_version,
+                    context,
+                )))
+            }
+            Input::Create(create) => {
+                let earlier = self.tx.find_key(&create.actor, &create.key).await?;
+                if let Some((earlier, hash)) = earlier {
+                    return self.repeat(create, &earlier, &hash).await.map(Some);
+                }
+                let (id, created) = self.find_or_create(
+                    &create.channel,
+                    &create.connector,
+                    &create.snapshot.external_id,
+                    codes,
+                )?;
+                if !created {
+                    return Ok(Some(Pending::Ready(Err(Refusal::NotAllowed(
+                        "an order with this external_id exists in the channel".to_owned(),
+                    )))));
+                }
+                self.tx
+                    .claim_key(
+                        self.now_ms,
+                        &create.actor,
+                        &create.key,
+                        &create.body_hash,
+                        &id,
+                    )
+                    .await?;
+                self.apply(&id, &Fact::Snapshot(create.snapshot.clone()), context);
+                self.writes.audit.push([
+                    create.actor.clone(),
+                    "order.create".to_owned(),
+                    id.clone(),
+                    create.detail.clone(),
+                ]);
+                Ok(Some(Pending::Order { id, created: true }))
+            }
+            Input::Count(count) => {
+                let mut changed = 0;
+                for one in &count.counts {
+                    if self.tx.count_stock(self.now_ms, one).await? {
+                        changed += 1;
+                    }
+                    self.writes.audit.push([
+                        count.actor.clone(),
+                        "stock.count".to_owned(),
+                        format!("{}/{}", one.location, one.sku),
+                        format!("on_hand {}", one.on_hand),
+                    ]);
+                }
+                Ok(Some(Pending::Ready(Ok(Done::Counted(changed)))))
+            }
+        }
+    }
+
+    /// The same idempotency key again: the same answer, and nothing new.
+    pub(super) async fn repeat(
+        &mut self,
+        create: &super::input::Create,
+        earlier: &str,
+        hash: &str,
+    ) -> Result<Pending, Error> {
+        if hash != create.body_hash {
+            return Ok(Pending::Ready(Err(Refusal::KeyReused)));
+        }
+        if !self.slots.contains_key(earlier) {
+            let ids = BTreeSet::from([earlier.to_owned()]);
+            for (id, loaded) in self.tx.load(&ids).await? {
+                self.slots.insert(id, Slot::stored(loaded));
+            }
+        }
+        Ok(Pending::Order {
+            id: earlier.to_owned(),
+            created: false,
+        })
+    }
+
+    pub(super) fn command(
+        &mut self,
+        id: &str,
+        command: &Command,
+        expected_version: Option<i64>,
+        context: &Context<'_>,
+    ) -> Pending {
+        let order = &self.slots[id].loaded.order;
+        match order.staff_command(&command.id) {
+            // The same request again, perhaps at the same moment: answered like the first.
+            Some(known) if known.action == command.action => {
+                return Pending::Order {
+                    id: id.to_owned(),
+                    created: false,
+                };
+            }
+            Some(_) => return Pending::Ready(Err(Refusal::KeyReused)),
+            None => {}
+        }
+        let version = i64::try_from(order.version()).unwrap_or(i64::MAX);
+        if expected_version.is_some_and(|expected| expected != version) {
+            return Pending::Ready(Err(Refusal::Changed(version)));
+        }
+        if let Err(reason) = order.allows(&command.action) {
+            return Pending::Ready(Err(Refusal::NotAllowed(reason)));
+        }
+        self.apply(id, &Fact::Staff(Box::new(command.clone())), context);
+        self.writes.audit.push([
+            command.actor.clone(),
+            format!("order.{}", command.action.as_str()),
+            id.to_owned(),
+            command.reason.clone(),
+        ]);
+        Pending::Order {
+            id: id.to_owned(),
+            created: false,
+        }
+    }
+
+    pub(super) async fn take_notice(
+        &mut self,
+        notice: &NoticeInput,
+        context: &Context<'_>,
+        codes: &mut Codes,
+    ) -> Result<NoticeEnd, Error> {
+        let channel = notice.channel.as_str();
+        let (reference, fact) = match &notice.what {
+            Prepared::End(end) => return Ok(end.clone()),
+            Prepared::Order(snapshot) => {
+                let (id, _) =
+                    self.find_or_create(channel, &notice.connector, &snapshot.external_id, codes)?;
+                let mut snapshot = snapshot.clone();
+                // A revision far ahead of our clock would silence everything after it. Bounded by
+                // the time of its notice, which is the same however often it is settled.
+                let latest = deliver::at(notice.created_at.saturating_add(AHEAD_MS));
+                snapshot.revised_at = snapshot.revised_at.min(latest);
+                self.apply(&id, &Fact::Snapshot(snapshot), context);
+                return Ok(NoticeEnd::Done { order_id: Some(id) });
+            }
+            Prepared::Conversation(conversation) => {
+                return self.converse(notice, conversation, context, codes).await;
+            }
+            Prepared::Stock(count) => {
+                let owner = self
+                    .gateway
+                    .locations
+                    .get(&count.location)
+                    .filter(|location| location.target == channel);
+                let Some(owner) = owner else {
+                    return Ok(NoticeEnd::Dead {
+                        reason: "it counts stock of a location that is not the target's".to_owned(),
+                    });
+                };
+                let is_stocked = context
+                    .catalog
+                    .product(&count.sku)
+                    .is_some_and(|product| product.kit.is_empty());
+                if !is_stocked {
+                    return Ok(NoticeEnd::Dead {
+                        reason: "it counts a SKU that is not in the catalog".to_owned(),
+                    });
+                }
+                if count.as_of.as_millisecond() > self.now_ms + AHEAD_MS {
+                    return Ok(NoticeEnd::Dead {
+                        reason: "it counts stock as of a moment that is still to come".to_owned(),
+                    });
+                }
+                let safety = i64::from(owner.safety_stock);
+                let count = stock::Count {
+                    location: count.location.clone(),
+                    sku: count.sku.clone(),
+                    on_hand: count.on_hand,
+                    as_of: count.as_of.as_millisecond(),
+                    sequence: count.sequence,
+                    safety: Some(safety),
+                    reference: format!("{channel}/{}/{}", notice.message_seq, notice.ordinal),
+                };
+                let changed = self.tx.count_stock(self.now_ms, &count).await?;
+                return Ok(if changed {
+                    NoticeEnd::Done { order_id: None }
+                } else {
+                    NoticeEnd::Ignored {
+                        reason: "older than the last count".to_owned(),
+                    }
+                });
+            }
+            Prepared::Account(account) => {
+                accounts::note(
+                    self.tx.on(),
+                    channel,
+                    self.now_ms,
+                    accounts::word(account.state),
+                    &account.detail,
+                    account.until.map(|t| t.as_millisecond()),
+                )
+                .await?;
+                tracing::warn!(
+                    channel,
+                    state = accounts::word(account.state),
+                    "a channel reports on its authorisation"
+                );
+                return Ok(NoticeEnd::Done { order_id: None });
+            }
+            Prepared::Payment(payment) => (
+                OrderRef::Code(order_code_of(&payment.reference).to_owned()),
+                Fact::Payment(PaymentFact {
+                    reference: payment.reference.clone(),
+                    transaction: payment.transaction.clone(),
+                    amount: payment.amount,
+                    state: payment.state,
+                    at: payment.at,
+                    provider_code: payment.provider_code.clone(),
+                }),
+            ),
+            Prepared::Fulfillment(event) => (
+                OrderRef::Subject {
+                    target: notice.channel.clone(),
+                    subject: event.fulfillment_order_id.clone(),
+                },
+                Fact::Fulfillment {
+                    id: event.fulfillment_order_id.clone(),
+                    sequence: event.sequence,
+                    at: event.at,
+                    kind: event.kind.clone(),
+                },
+            ),
+            Prepared::Invoice(event) => (
+                OrderRef::Subject {
+                    target: notice.channel.clone(),
+                    subject: event.invoice_request_id.clone(),
+                },
+                Fact::Invoice {
+                    id: event.invoice_request_id.clone(),
+                    sequence: event.sequence,
+                    at: event.at,
+                    kind: event.kind.clone(),
+                },
+            ),
+            Prepared::Service(event) => (
+                OrderRef::Subject {
+                    target: notice.channel.clone(),
+                    subject: event.service_order_id.clone(),
+                },
+                Fact::Service {
+                    id: event.service_order_id.clone(),
+                    sequence: event.sequence,
+                    at: event.at,
+                    kind: event.kind.clone(),
+                },
+            ),
+        };
+        let Some(id) = self.known(&reference) else {
+            if let OrderRef::Code(code) = &reference
+                && code.parse::<OrderCode>().is_err()
+            {
+                // No order will ever have this code: its check digit does not fit.
+                return Ok(NoticeEnd::Dead {
+                    reason: "its reference is not an order code".to_owned(),
+                });
+            }
+            return Ok(self.unknown_order(notice));
+        };
+        self.apply(&id, &fact, context);
+        Ok(NoticeEnd::Done { order_id: Some(id) })
+    }
+
+    /// A notice about an order that is not known yet waits a bounded time: the order's own
+    /// message may be on its way.
+    pub(super) fn unknown_order(&self, notice: &NoticeInput) -> NoticeEnd {
+        let waited = self.now_ms - notice.created_at;
+        let longest =
+            i64::try_from(self.gateway.config.orders.unknown_order_wait_s).unwrap_or(0) * 1000;
+        let next = (1_i64 << notice.attempts.clamp(0, 9)) * 500;
+        if waited >= longest {
+            tracing::error!(
+                channel = notice.channel,
+                message = notice.message_seq,
+                "a notice names an order that nobody knows; it needs a person"
+            );
+            return NoticeEnd::Dead {
+                reason: "it names an order that is not known".to_owned(),
+            };
+        }
+        NoticeEnd::Later {
+            not_before: (self.now_ms + next).min(notice.created_at + longest),
+            reason: "waiting for its order".to_owned(),
+        }
+    }
+}

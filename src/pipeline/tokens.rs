@@ -1,0 +1,260 @@
+//! Short-lived access tokens of channels.
+//!
+//! One refresh per account at a time, under a lease in the account's row. The new pair is stored
+//! before its first use; the old refresh token stays beside it. If the process dies after the
+//! vendor answered and before the pair was stored, a single-use refresh token is lost: the next
+//! refresh is refused, the account is marked, and a person must authorise again.
+
+use std::time::Duration;
+
+use connectors::channel::{Channel, Refreshed, TokenPair, Tokens};
+use secrecy::{ExposeSecret, SecretString};
+
+use crate::config::ChannelConfig;
+use crate::crash;
+use crate::gateway::Gateway;
+use crate::outbound::SendOptions;
+use crate::store::accounts::{self, Account};
+
+/// State of an account that a person must authorise again.
+pub const REAUTHORIZE: &str = "reauthorize";
+
+/// A refresh may take at least this long before another worker tries, milliseconds.
+const LEASE_MS: i64 = 60_000;
+
+/// Why there is no usable access token.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// Nobody has imported tokens for this channel.
+    #[error("channel {0} has no tokens; run `kenh token import {0} …`")]
+    NoTokens(String),
+    /// The vendor wants a person to authorise again.
+    #[error("channel {channel} must be authorised again: {reason}")]
+    Reauthorize {
+        /// Channel.
+        channel: String,
+        /// The vendor's reason.
+        reason: String,
+    },
+    /// Not now.
+    #[error("could not refresh the token of channel {channel}: {reason}")]
+    Later {
+        /// Channel.
+        channel: String,
+        /// Why.
+        reason: String,
+    },
+}
+
+/// The access token in force, refreshed when it is about to end; `None` for vendors that have
+/// none.
+///
+/// # Errors
+/// When there is none and none can be had now.
+pub async fn access(
+    gateway: &Gateway,
+    channel: &ChannelConfig,
+) -> Result<Option<SecretString>, Error> {
+    let Some(tokens) = channel.channel.tokens() else {
+        return Ok(None);
+    };
+    let account = load(gateway, channel).await?;
+    let early = tokens.refresh_early_s() * 1000;
+    if account.access_expires_at.unwrap_or(0) - early > gateway.now_ms() {
+        return open(gateway, channel, account.access.as_deref()).map(Some);
+    }
+    refresh(gateway, channel, tokens, account.version)
+        .await
+        .map(Some)
+}
+
+/// Replaces the access token after the vendor refused the one of `access`.
+///
+/// # Errors
+/// When no new one can be had now.
+pub async fn renew(gateway: &Gateway, channel: &ChannelConfig) -> Result<SecretString, Error> {
+    let tokens = channel
+        .channel
+        .tokens()
+        .ok_or_else(|| Error::NoTokens(channel.id.clone()))?;
+    let account = load(gateway, channel).await?;
+    refresh(gateway, channel, tokens, account.version).await
+}
+
+/// The account, if it can be used at all: a refresh that the vendor has refused for good is not
+/// tried again until a person has brought a new pair.
+async fn load(gateway: &Gateway, channel: &ChannelConfig) -> Result<Account, Error> {
+    let account = accounts::load(&gateway.db, &channel.id)
+        .await
+        .map_err(|error| later(channel, crate::telemetry::chain(&error)))?
+        .filter(|account| account.refresh.is_some() || account.access.is_some())
+        .ok_or_else(|| Error::NoTokens(channel.id.clone()))?;
+    if account.state == REAUTHORIZE {
+        return Err(Error::Reauthorize {
+            channel: channel.id.clone(),
+            reason: account.detail.unwrap_or_default(),
+        });
+    }
+    Ok(account)
+}
+
+fn later(channel: &ChannelConfig, reason: String) -> Error {
+    Error::Later {
+        channel: channel.id.clone(),
+        reason,
+    }
+}
+
+fn open(
+    gateway: &Gateway,
+    channel: &ChannelConfig,
+    sealed: Option<&[u8]>,
+) -> Result<SecretString, Error> {
+    let sealed = sealed.ok_or_else(|| Error::NoTokens(channel.id.clone()))?;
+    let plain = gateway
+        .keys
+        .open(sealed, place(&channel.id).as_bytes())
+        .map_err(|_| later(channel, "the stored token does not open".to_owned()))?;
+    let text = std::str::from_utf8(&plain)
+        .map_err(|_| later(channel, "the stored token is damaged".to_owned()))?;
+    Ok(SecretString::from(text.to_owned()))
+}
+
+/// Binds a sealed token to its channel.
+#[must_use]
+pub fn place(channel: &str) -> String {
+    format!("token/{channel}")
+}
+
+/// Seals a pair for the account's row.
+#[must_use]
+pub fn seal_pair(
+    gateway_keys: &crate::crypto::KeyRing,
+    channel: &str,
+    pair: &TokenPair,
+) -> accounts::SealedPair {
+    let place = place(channel);
+    accounts::SealedPair {
+        access: gateway_keys.seal(pair.access.expose_secret().as_bytes(), place.as_bytes()),
+        refresh: pair
+            .refresh
+            .as_ref()
+            .map(|r| gateway_keys.seal(r.expose_secret().as_bytes(), place.as_bytes())),
+        access_expires_at: pair.access_expires_at.as_millisecond(),
+        refresh_expires_at: pair.refresh_expires_at.map(|t| t.as_millisecond()),
+    }
+}
+
+/// Refreshes unless somebody else does: then waits for their pair.
+async fn refresh(
+    gateway: &Gateway,
+    channel: &ChannelConfig,
+    tokens: &dyn Tokens,
+    seen_version: i64,
+) -> Result<SecretString, Error> {
+    // A call that is still under way must never lose its lease: a second use of a single-use
+    // refresh token kills the account.
+    let timeout_ms = i64::try_from(channel.calls.timeout_ms).unwrap_or(i64::MAX / 4);
+    let lease_ms = (2 * timeout_ms).max(LEASE_MS);
+    for _ in 0..=(timeout_ms / 100 + 50) {
+        let now = gateway.now_ms();
+        let lease = gateway.lease_token();
+        let claimed = accounts::claim(
+            &gateway.db,
+            &channel.id,
+            &lease,
+            seen_version,
+            now,
+            now + lease_ms,
+        )
+        .await
+        .map_err(|error| later(channel, crate::telemetry::chain(&error)))?;
+        if let Some(account) = claimed {
+            return call(gateway, channel, tokens, &account, &lease).await;
+        }
+        let account = load(gateway, channel).await?;
+        if account.version != seen_version {
+            return open(gateway, channel, account.access.as_deref());
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    Err(later(channel, "another worker is refreshing it".to_owned()))
+}
+
+async fn call(
+    gateway: &Gateway,
+    channel: &ChannelConfig,
+    tokens: &dyn Tokens,
+    account: &Account,
+    lease: &str,
+) -> Result<SecretString, Error> {
+    let refresh_token = open(gateway, channel, account.refresh.as_deref())?;
+    let request = tokens.refresh(&refresh_token, gateway.clock.now());
+    let options = SendOptions {
+        timeout: Duration::from_millis(channel.calls.timeout_ms),
+        internal: channel.calls.internal,
+        ..SendOptions::default()
+    };
+    crash::point("tokens.before_refresh");
+    let refreshed = match gateway.client.send(request, &options).await {
+        Ok(response) => tokens.read_refresh(&response, gateway.clock.now()),
+        Err(error) => Refreshed::Retry {
+            reason: error.to_string(),
+        },
+    };
+    let now = gateway.now_ms();
+    match refreshed {
+        Refreshed::Pair(pair) => {
+            let sealed = seal_pair(&gateway.keys, &channel.id, &pair);
+            accounts::store_pair(&gateway.db, &channel.id, lease, now, &sealed)
+                .await
+                .map_err(|error| {
+                    tracing::error!(
+                        channel = channel.id,
+                        error = %crate::telemetry::chain(&error),
+                        "a fresh token pair could not be stored; the account may have to be authorised again"
+                    );
+                    later(channel, crate::telemetry::chain(&error))
+                })?;
+            crash::point("tokens.after_store");
+            tracing::info!(channel = channel.id, "refreshed the channel's access token");
+            Ok(pair.access)
+        }
+        Refreshed::Retry { reason } => {
+            release(gateway, channel, lease, "ok", None).await;
+            Err(later(channel, reason))
+        }
+        Refreshed::Reauthorize { reason } => {
+            release(gateway, channel, lease, REAUTHORIZE, Some(&reason)).await;
+            tracing::error!(
+                channel = channel.id,
+                reason,
+                "a channel must be authorised again by a person"
+            );
+            Err(Error::Reauthorize {
+                channel: channel.id.clone(),
+                reason,
+            })
+        }
+    }
+}
+
+async fn release(
+    gateway: &Gateway,
+    channel: &ChannelConfig,
+    lease: &str,
+    state: &str,
+    detail: Option<&str>,
+) {
+    let now = gateway.now_ms();
+    if let Err(error) = accounts::release(&gateway.db, &channel.id, lease, now, state, detail).await
+    {
+        tracing::warn!(channel = channel.id, error = %crate::telemetry::chain(&error), "could not release a token lease; it will expire");
+    }
+}
+
+/// Whether the connector has tokens at all.
+#[must_use]
+pub fn needed(channel: &dyn Channel) -> bool {
+    channel.tokens().is_some()
+}
