@@ -1,0 +1,212 @@
+//! `/api/v1/changes`: the feed of changed orders, in pages or as a stream of server-sent events.
+//!
+//! A position is given after commit by one publisher, so a reader that goes on after the last
+//! position that it saw misses nothing, however it reads.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::{HeaderMap, header};
+use axum::response::sse::{Event, KeepAlive, Sse};
+use axum::response::{IntoResponse, Response};
+use futures_util::stream::{self, Stream};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::audit::time;
+use super::auth::{Caller, Scope};
+use super::extract::{self, Query};
+use super::paging;
+use super::problem::Problem;
+use crate::gateway::Gateway;
+use crate::store::feed;
+
+/// Changes that a stream reads at once.
+const BATCH: i64 = 200;
+
+/// The publisher may be another process, whose bell does not ring here: a stream that waits looks
+/// this often all the same.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// A comment goes out this often, so that proxies keep the connection open.
+const KEEP_ALIVE: Duration = Duration::from_secs(15);
+
+pub(super) fn routes() -> OpenApiRouter<Arc<Gateway>> {
+    OpenApiRouter::new().routes(routes!(list))
+}
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct Wanted {
+    /// Changes after this position; from the beginning if left out.
+    after: Option<i64>,
+    /// Rows of a page, 1 to 200; 50 if left out. A stream has no pages.
+    limit: Option<u32>,
+}
+
+/// An order changed.
+#[derive(Debug, Serialize, ToSchema)]
+struct Change {
+    /// Place in the feed; rises.
+    position: i64,
+    /// Order.
+    order_id: String,
+    /// The order's version after the change.
+    version: i64,
+    /// `created` or `updated`.
+    kind: String,
+    /// When.
+    #[schema(value_type = String, format = DateTime)]
+    at: Timestamp,
+}
+
+impl From<feed::Change> for Change {
+    fn from(row: feed::Change) -> Self {
+        Self {
+            position: row.position,
+            order_id: row.order_id,
+            version: row.version,
+            kind: row.kind,
+            at: time(row.at),
+        }
+    }
+}
+
+/// A page of the feed.
+#[derive(Debug, Serialize, ToSchema)]
+struct Changes {
+    /// Oldest first.
+    data: Vec<Change>,
+    /// Send it as `after` for what comes next; there is always a next.
+    next: i64,
+}
+
+/// The feed of changed orders
+///
+/// With `Accept: text/event-stream` the answer is a stream of events `change` whose id is the
+/// position; `Last-Event-ID` goes before `after`.
+#[utoipa::path(
+    get, path = "/changes", tag = "changes", operation_id = "list_changes", params(Wanted),
+    responses((status = 200, description = "A page, or a stream", content(
+        (Changes = "application/json"), (Change = "text/event-stream"),
+    ))),
+    security(("token" = ["orders:read"])),
+)]
+async fn list(
+    State(gateway): State<Arc<Gateway>>,
+    caller: Caller,
+    Query(wanted): Query<Wanted>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    caller.require(Scope::OrdersRead)?;
+    caller.require_unbound()?;
+    let limit = paging::limit(wanted.limit)?;
+    let mut after = wanted.after.unwrap_or(0);
+    if after < 0 {
+        return Err(Problem::invalid("after", "must be 0 or a position"));
+    }
+    if wants_stream(&headers) {
+        if let Some(last) = extract::header(&headers, "last-event-id")? {
+            after = last
+                .trim()
+                .parse()
+                .map_err(|_| Problem::invalid("Last-Event-ID", "must be a position"))?;
+        }
+        let events = Sse::new(stream(gateway, after))
+            .keep_alive(KeepAlive::new().interval(KEEP_ALIVE).text("still here"));
+        return Ok(events.into_response());
+    }
+    let data: Vec<Change> = feed::changes(&gateway.db, after, limit)
+        .await?
+        .into_iter()
+        .map(Change::from)
+        .collect();
+    let next = data.last().map_or(after, |change| change.position);
+    Ok(Json(Changes { data, next }).into_response())
+}
+
+fn wants_stream(headers: &HeaderMap) -> bool {
+    headers
+        .get_all(header::ACCEPT)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .any(|kind| kind.trim().starts_with("text/event-stream"))
+}
+
+/// Changes after a position, until the gateway stops. When the database does not answer, the
+/// stream ends and its reader comes again with the last id.
+fn stream(
+    gateway: Arc<Gateway>,
+    after: i64,
+) -> impl Stream<Item = Result<Event, Infallible>> + Send + 'static {
+    let start = (gateway, after, Vec::new().into_iter());
+    stream::unfold(start, |(gateway, mut after, mut batch)| async move {
+        loop {
+            if let Some(change) = batch.next() {
+                let change: Change = change;
+                after = change.position;
+                let event = Event::default()
+                    .event("change")
+                    .id(after.to_string())
+                    .json_data(&change)
+                    .expect("a change is JSON");
+                return Some((Ok(event), (gateway, after, batch)));
+            }
+            batch = next_batch(&gateway, after).await?.into_iter();
+        }
+    })
+}
+
+/// The next changes, as soon as there are some; `None` at the end.
+async fn next_batch(gateway: &Gateway, after: i64) -> Option<Vec<Change>> {
+    loop {
+        let published = gateway.published_bell.notified();
+        tokio::pin!(published);
+        // Listen before looking, or what is published in between rings unheard.
+        published.as_mut().enable();
+        if gateway.shutdown.is_triggered() {
+            return None;
+        }
+        match feed::changes(&gateway.db, after, BATCH).await {
+            Ok(found) if found.is_empty() => {}
+            Ok(found) => return Some(found.into_iter().map(Change::from).collect()),
+            Err(error) => {
+                tracing::warn!(error = %crate::telemetry::chain(&error), "a change stream ends because the database does not answer");
+                return None;
+            }
+        }
+        tokio::select! {
+            () = gateway.shutdown.triggered() => return None,
+            () = published => {}
+            () = tokio::time::sleep(LOOK_EVERY) => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stream_is_sent_only_to_those_who_ask_for_one() {
+        let asks = |accept: &'static str| {
+            wants_stream(&HeaderMap::from_iter([(
+                header::ACCEPT,
+                http::HeaderValue::from_static(accept),
+            )]))
+        };
+        assert!(asks("text/event-stream"));
+        assert!(asks("application/json, text/event-stream;q=0.9"));
+        assert!(!asks("application/json"));
+        assert!(!asks("*/*"));
+        assert!(!wants_stream(&HeaderMap::new()));
+    }
+}
