@@ -22,7 +22,7 @@ use crate::commands::{complain, fail, say};
 use crate::config::{self, Breaker, Factor, Overlay, Rate, Retry};
 use crate::crypto::KeyRing;
 use crate::pipeline::tokens::REAUTHORIZE;
-use crate::store::{Db, accounts};
+use crate::store::{Db, accounts, polls};
 use crate::telemetry::{self, Format};
 
 /// How the sandbox says that a single-use refresh token came again.
@@ -170,6 +170,7 @@ async fn harass(args: &Args) -> Result<bool, Error> {
         ));
     }
     ready(&stage).await?;
+    polled(&db, &loaded, clock.now_ms()).await?;
     let settled = {
         let mut resting = Box::pin(summary::rest(&db, &stage.sandbox, REST));
         loop {
@@ -249,6 +250,26 @@ async fn reauthorize(
 fn pause(random: &mut fastrand::Rng, expected: Duration, kills: u32) -> Duration {
     let mean = u64::try_from(expected.as_millis()).unwrap_or(u64::MAX) / u64::from(kills.max(1));
     Duration::from_millis(random.u64(mean / 3..=mean.max(1)))
+}
+
+/// Waits until the shops that never repeat a message (WooCommerce) have been asked for what
+/// changed up to `since`: what they told a dead gateway is found by polling or not at all.
+async fn polled(db: &Db, loaded: &config::Loaded, since: i64) -> Result<(), Error> {
+    let until = Instant::now() + REST;
+    loop {
+        let behind = polls::all(db).await?.into_iter().any(|position| {
+            position.kind == "orders"
+                && position.watermark < since
+                && loaded
+                    .config
+                    .channel(&position.channel)
+                    .is_some_and(|channel| channel.connector == "woocommerce")
+        });
+        if !behind || Instant::now() > until {
+            return Ok(());
+        }
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    }
 }
 
 /// Waits until the gateway answers.
