@@ -52,7 +52,11 @@ fn configuration(world: &World) -> PathBuf {
         let text = match file {
             "kenh" => text
                 .replace("127.0.0.1:8080", "127.0.0.1:0")
-                .replace("sqlite://kenh.db", &world.place.url)
+                // A URL may hold a password, and then it may not stand in the file.
+                .replace(
+                    "url = \"sqlite://kenh.db\"",
+                    "url = { env = \"KENH_CRASH_DATABASE\" }",
+                )
                 .replace("level = \"info\"", "level = \"warn\""),
             "channels" => text
                 .replace(
@@ -97,6 +101,7 @@ impl Program {
             .env_clear()
             .envs(world.secrets.environment(TARGETS))
             .env("KENH_KEY_1", "0123456789abcdef0123456789abcdef".repeat(2))
+            .env("KENH_CRASH_DATABASE", &world.place.url)
             .stdout(std::fs::File::create(&out).unwrap())
             .stderr(std::fs::File::create(world.place.folder().join("err")).unwrap())
             .stdin(Stdio::null());
@@ -229,10 +234,15 @@ async fn survives(kind: Kind, story: &Story) {
     world.leases_expire().await;
 
     let program = Program::start(&world, &config, None).await;
+    let started = Instant::now();
     while !acknowledged {
+        assert!(
+            started.elapsed() < PATIENCE,
+            "{}: nobody answers",
+            story.point
+        );
         acknowledged = program.takes(&world, &message()).await;
     }
-    let started = Instant::now();
     let open = "SELECT (SELECT COUNT(*) FROM notice WHERE state = 'waiting') \
                 + (SELECT COUNT(*) FROM task WHERE state IN ('pending', 'in_flight'))";
     while world.rows.number("SELECT COUNT(*) FROM orders").await == 0
