@@ -215,10 +215,11 @@ CREATE TABLE stock_movement (
     reserved     BIGINT  NOT NULL,
     order_id     TEXT COLLATE "C",
     reference    TEXT COLLATE "C"    NOT NULL,
+    happened_at  BIGINT  NOT NULL,
     at           BIGINT  NOT NULL,
     CONSTRAINT stock_movement_once UNIQUE (reference, kind, location, sku)
 );
-CREATE INDEX stock_movement_place ON stock_movement (location, sku, at);
+CREATE INDEX stock_movement_place ON stock_movement (location, sku, happened_at);
 
 CREATE TABLE location_load (
     day          TEXT COLLATE "C"    NOT NULL,

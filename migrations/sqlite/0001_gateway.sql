@@ -215,10 +215,11 @@ CREATE TABLE stock_movement (
     reserved     INTEGER NOT NULL,
     order_id     TEXT,
     reference    TEXT    NOT NULL,
+    happened_at  INTEGER NOT NULL,
     at           INTEGER NOT NULL,
     CONSTRAINT stock_movement_once UNIQUE (reference, kind, location, sku)
 ) STRICT;
-CREATE INDEX stock_movement_place ON stock_movement (location, sku, at);
+CREATE INDEX stock_movement_place ON stock_movement (location, sku, happened_at);
 
 CREATE TABLE location_load (
     day          TEXT    NOT NULL,

@@ -1,6 +1,6 @@
 //! Stock: counters per location and SKU, derived from an append-only ledger of typed movements.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use sea_orm::{ConnectionTrait, DbBackend, FromQueryResult, Value};
 
@@ -56,6 +56,8 @@ pub struct Movement {
     pub order_id: Option<String>,
     /// What makes it unique together with its kind: a repeat does nothing.
     pub reference: String,
+    /// When it happened at the location, milliseconds.
+    pub happened_at: i64,
 }
 
 /// The levels of some SKUs at all locations.
@@ -123,7 +125,8 @@ pub(crate) async fn add_loads(
 }
 
 /// Writes movements and changes the counters. A movement that was written before is skipped. A
-/// reservation changes its counter only if so much is still available.
+/// reservation changes its counter only if so much is still available. What happened before the
+/// last count is already in it, so a late report of it moves no unit on hand any more.
 ///
 /// # Errors
 /// [`Error::Conflict`] when a reservation finds too little: the caller's transaction must not
@@ -136,20 +139,26 @@ pub(crate) async fn apply(
     if movements.is_empty() {
         return Ok(());
     }
+    let counted = counted(on, movements).await?;
     let written = insert_returning(
         on,
-        "INSERT INTO stock_movement (location, sku, kind, on_hand, reserved, order_id, reference, at)",
+        "INSERT INTO stock_movement \
+         (location, sku, kind, on_hand, reserved, order_id, reference, happened_at, at)",
         movements
             .iter()
             .map(|m| {
+                let in_count = counted
+                    .get(&(m.location.as_str(), m.sku.as_str()))
+                    .is_some_and(|counted_at| m.happened_at <= *counted_at);
                 vec![
                     m.location.as_str().into(),
                     m.sku.as_str().into(),
                     m.kind.into(),
-                    m.on_hand.into(),
+                    if in_count { 0 } else { m.on_hand }.into(),
                     m.reserved.into(),
                     m.order_id.clone().into(),
                     m.reference.as_str().into(),
+                    m.happened_at.into(),
                     now.into(),
                 ]
             })
@@ -158,8 +167,6 @@ pub(crate) async fn apply(
     )
     .await?;
 
-    // One counter changes once per transaction, in the order of the key: two workers that need
-    // the same counters then wait for each other instead of deadlocking.
     let mut deltas: BTreeMap<(String, String), (i64, i64)> = BTreeMap::new();
     for row in &written {
         let delta = deltas
@@ -171,9 +178,6 @@ pub(crate) async fn apply(
     deltas.retain(|_, (on_hand, reserved)| *on_hand != 0 || *reserved != 0);
     let deltas: Vec<_> = deltas.into_iter().collect();
     for chunk in deltas.chunks(128) {
-        if on.get_database_backend() == DbBackend::Postgres {
-            lock(on, chunk.iter().map(|(place, _)| place)).await?;
-        }
         let mut sql = Sql::new("WITH delta (location, sku, on_hand, reserved) AS (VALUES ");
         for (n, ((location, sku), (on_hand, reserved))) in chunk.iter().enumerate() {
             sql = sql
@@ -208,23 +212,52 @@ pub(crate) async fn apply(
     Ok(())
 }
 
-async fn lock<'a>(
+/// When the places of the movements were last counted. On PostgreSQL this locks their counters,
+/// all of them in the order of the key: two workers that need the same ones then wait for each
+/// other instead of deadlocking, and no count comes between the look and the change. SQLite has one
+/// writer; there only movements of units on hand need the look.
+async fn counted<'a>(
     on: &impl ConnectionTrait,
-    places: impl Iterator<Item = &'a (String, String)>,
-) -> Result<(), Error> {
-    let mut sql = Sql::new("SELECT 1 AS held FROM stock WHERE (location, sku) IN (VALUES ");
-    for (n, (location, sku)) in places.enumerate() {
-        sql = sql
-            .push(if n == 0 { "(" } else { ", (" })
-            .bind(location.as_str())
-            .push(", ")
-            .bind(sku.as_str())
-            .push(")");
+    movements: &'a [Movement],
+) -> Result<HashMap<(&'a str, &'a str), i64>, Error> {
+    let postgres = on.get_database_backend() == DbBackend::Postgres;
+    let places: BTreeSet<(&str, &str)> = movements
+        .iter()
+        .filter(|m| m.on_hand != 0 || (postgres && m.reserved != 0))
+        .map(|m| (m.location.as_str(), m.sku.as_str()))
+        .collect();
+    let places: Vec<_> = places.into_iter().collect();
+    let mut counted = HashMap::with_capacity(places.len());
+    for chunk in places.chunks(128) {
+        let mut sql = Sql::new(
+            "SELECT location, sku, counted_at FROM stock WHERE (location, sku) IN (VALUES ",
+        );
+        for (n, (location, sku)) in chunk.iter().enumerate() {
+            sql = sql
+                .push(if n == 0 { "(" } else { ", (" })
+                .bind(*location)
+                .push(", ")
+                .bind(*sku)
+                .push(")");
+        }
+        let rows = sql
+            .push(")")
+            .push_for(
+                on.get_database_backend(),
+                DbBackend::Postgres,
+                " ORDER BY location, sku FOR UPDATE",
+            )
+            .all(on)
+            .await?;
+        for row in rows {
+            let (location, sku): (String, String) =
+                (row.try_get("", "location")?, row.try_get("", "sku")?);
+            if let Ok(place) = chunk.binary_search(&(location.as_str(), sku.as_str())) {
+                counted.insert(chunk[place], row.try_get("", "counted_at")?);
+            }
+        }
     }
-    sql.push(") ORDER BY location, sku FOR UPDATE")
-        .all(on)
-        .await?;
-    Ok(())
+    Ok(counted)
 }
 
 /// An absolute count. It supersedes all movements up to its moment; what was received, shipped
@@ -295,7 +328,7 @@ pub(crate) async fn count(
     .bind(count.location.as_str())
     .push(" AND sku = ")
     .bind(count.sku.as_str())
-    .push(" AND at > ")
+    .push(" AND happened_at > ")
     .bind(count.as_of)
     .one(on)
     .await?
@@ -305,7 +338,8 @@ pub(crate) async fn count(
     let after = count.on_hand.saturating_add(since);
     let written = insert_returning(
         on,
-        "INSERT INTO stock_movement (location, sku, kind, on_hand, reserved, order_id, reference, at)",
+        "INSERT INTO stock_movement \
+         (location, sku, kind, on_hand, reserved, order_id, reference, happened_at, at)",
         vec![vec![
             count.location.as_str().into(),
             count.sku.as_str().into(),
@@ -314,6 +348,7 @@ pub(crate) async fn count(
             0_i64.into(),
             Value::from(None::<String>),
             count.reference.as_str().into(),
+            count.as_of.into(),
             now.into(),
         ]],
         "ON CONFLICT (reference, kind, location, sku) DO NOTHING RETURNING seq",
@@ -365,7 +400,7 @@ pub async fn open(db: &Db, now: i64, counts: &[Count]) -> Result<(), Error> {
                 ]
             })
             .collect(),
-        "ON CONFLICT (location, sku) DO NOTHING RETURNING location, sku, on_hand",
+        "ON CONFLICT (location, sku) DO NOTHING RETURNING location, sku, on_hand, counted_at",
     )
     .await?;
     let mut rows = Vec::with_capacity(opened.len());
@@ -378,12 +413,14 @@ pub async fn open(db: &Db, now: i64, counts: &[Count]) -> Result<(), Error> {
             0_i64.into(),
             Value::from(None::<String>),
             "opening".into(),
+            row.try_get::<i64>("", "counted_at")?.into(),
             now.into(),
         ]);
     }
     super::sql::insert_many(
         &tx,
-        "INSERT INTO stock_movement (location, sku, kind, on_hand, reserved, order_id, reference, at)",
+        "INSERT INTO stock_movement \
+         (location, sku, kind, on_hand, reserved, order_id, reference, happened_at, at)",
         rows,
         "",
     )
@@ -544,6 +581,66 @@ mod tests {
         assert!(!counted(&db, "hub", "A", 9, 10).await);
         let seen = list(&db, None, None, ("", ""), 10).await.unwrap();
         assert_eq!((seen[0].on_hand, seen[0].sequence), (5, 20));
+        assert!(disagreements(&db).await.unwrap().is_empty());
+    }
+
+    /// What happened is what counts, not when we heard of it.
+    #[tokio::test]
+    async fn counts_and_movements_in_any_order_give_the_same_units() {
+        #[derive(Clone, Copy)]
+        enum Report {
+            Counted { at: i64, units: i64 },
+            Moved { at: i64, units: i64 },
+        }
+        let reports = [
+            Report::Moved { at: 10, units: -1 },
+            Report::Counted { at: 15, units: 9 },
+            Report::Moved { at: 18, units: -3 },
+            Report::Counted { at: 20, units: 6 },
+            Report::Moved { at: 30, units: -2 },
+        ];
+        let db = TempDb::new().await;
+        for n in 0..120_usize {
+            let sku = format!("A-{n:03}");
+            let mut rest = reports.to_vec();
+            let mut code = n;
+            let opening = Count {
+                location: "hub".to_owned(),
+                sku: sku.clone(),
+                on_hand: 10,
+                as_of: 1,
+                sequence: 0,
+                safety: None,
+                reference: "opening".to_owned(),
+            };
+            open(&db, 1, &[opening]).await.unwrap();
+            while !rest.is_empty() {
+                let report = rest.remove(code % rest.len());
+                code /= rest.len() + 1;
+                match report {
+                    Report::Counted { at, units } => {
+                        counted(&db, "hub", &sku, units, at).await;
+                    }
+                    Report::Moved { at, units } => {
+                        let movement = Movement {
+                            location: "hub".to_owned(),
+                            sku: sku.clone(),
+                            kind: "adjusted",
+                            on_hand: units,
+                            reserved: 0,
+                            order_id: None,
+                            reference: format!("test/{at}"),
+                            happened_at: at,
+                        };
+                        let tx = db.begin().await.unwrap();
+                        apply(&tx, 1_000, &[movement]).await.unwrap();
+                        tx.commit().await.unwrap();
+                    }
+                }
+            }
+            let seen = list(&db, None, Some(&sku), ("", ""), 10).await.unwrap();
+            assert_eq!(seen[0].on_hand, 4, "in order {n}");
+        }
         assert!(disagreements(&db).await.unwrap().is_empty());
     }
 

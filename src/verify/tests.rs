@@ -143,6 +143,7 @@ fn moved(order_id: &str, movement: &Movement) -> stock::Movement {
         reserved,
         order_id: Some(order_id.to_owned()),
         reference: movement.reference.clone(),
+        happened_at: movement.at.as_millisecond(),
     }
 }
 
@@ -360,8 +361,8 @@ async fn a_counter_that_was_lost_is_found_and_made_again() {
 async fn a_movement_that_no_order_made_is_found_though_the_counter_agrees() {
     let db = books().await;
     db.run(
-        "INSERT INTO stock_movement (location, sku, kind, on_hand, reserved, reference, at) \
-         VALUES ('hub-hcm', 'FAN-1', 'reserved', 0, 1, 'by hand', 1)",
+        "INSERT INTO stock_movement (location, sku, kind, on_hand, reserved, reference, happened_at, at) \
+         VALUES ('hub-hcm', 'FAN-1', 'reserved', 0, 1, 'by hand', 1, 1)",
     )
     .await;
     db.run("UPDATE stock SET reserved = 3").await;

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use futures_util::future::join_all;
 use kenh::app::Role;
+use kenh::clock::Clock as _;
 use kenh::pipeline::settle::{Count, Input};
 use kenh::store::stock;
 
@@ -85,6 +86,35 @@ on_both! {
         leave(&app, 10).await;
         rush(&app, std::slice::from_ref(&app.url)).await;
         ten_were_promised(&app).await;
+        app.finish().await;
+    }
+
+    async fn a_late_report_of_shipping_is_already_in_a_newer_count(kind: Kind) {
+        let app = TestApp::start(kind).await;
+        leave(&app, 3).await;
+        app.web(&WebOrder::new("WEB-1").of(SKU, 1, 450_000), "order.created").await;
+        app.settle().await;
+        let part = app.order("WEB-1").await.fulfillment_orders[0].clone();
+        app.clock.advance(std::time::Duration::from_secs(1));
+        let shipped = app.callback_message("hub-wms", "fulfillment.shipped", 1,
+            serde_json::json!({"fulfillment_order_id": part.id, "tracking": null,
+                "lines": [{"line_id": part.lines[0].line_id, "quantity": 1}]}));
+        // The hub counts after the parcel left, and that is heard of first.
+        app.clock.advance(std::time::Duration::from_secs(60));
+        let data = serde_json::json!({"location": "hub-hcm", "sku": SKU, "on_hand": 4,
+            "as_of": app.clock.now().to_string()});
+        app.callback("hub-wms", "stock.changed", 2, data).await;
+        app.settle().await;
+        app.send(&shipped).await;
+        app.settle().await;
+        let row = app
+            .rows
+            .texts(&format!(
+                "SELECT CAST(on_hand AS TEXT) || '/' || CAST(reserved AS TEXT) FROM stock \
+                 WHERE sku = '{SKU}' AND location = 'hub-hcm'"
+            ))
+            .await;
+        assert_eq!(row, ["4/0"]);
         app.finish().await;
     }
 

@@ -262,35 +262,71 @@ impl Part {
 
     /// It has left the location.
     pub(crate) fn has_left(&self) -> bool {
-        !self.state.is_inside() && !self.state.is_void()
+        self.left_at().is_some()
+    }
+
+    /// When it left, by its state alone: a location may report a delivery without a shipping.
+    fn left_at(&self) -> Option<Timestamp> {
+        match &self.state {
+            State::Shipped { at, .. }
+            | State::Delivered { at, .. }
+            | State::DeliveryFailed { at, .. }
+            | State::Returning { since: at }
+            | State::Returned { at } => Some(*at),
+            State::Planned
+            | State::Reserving
+            | State::Reserved
+            | State::Released
+            | State::Accepted
+            | State::Packed
+            | State::Rejected { .. }
+            | State::Cancelled { .. } => None,
+        }
     }
 
     /// Units of a line that have left. Everything, unless the location says which units it shipped.
     pub(crate) fn units_left(&self, line: &PartLine, log: Option<&EventLog>) -> u32 {
-        if !self.has_left() {
-            return 0;
-        }
-        let mut named = 0_u32;
+        self.departures(line, log)
+            .iter()
+            .map(|(_, units)| *units)
+            .sum()
+    }
+
+    /// The moments at which units of a line left, in the order of the reports.
+    pub(crate) fn departures(
+        &self,
+        line: &PartLine,
+        log: Option<&EventLog>,
+    ) -> Vec<(Timestamp, u32)> {
+        let Some(left_at) = self.left_at() else {
+            return Vec::new();
+        };
+        let mut departures = Vec::new();
+        let mut rest = line.quantity;
         let mut reported = false;
-        for (_, (_, kind)) in log.into_iter().flatten() {
-            if let EventKind::Shipped { lines, .. } = kind {
-                if lines.is_empty() {
-                    return line.quantity;
-                }
-                reported = true;
-                for handled in lines
+        for (_, (at, kind)) in log.into_iter().flatten() {
+            let EventKind::Shipped { lines, .. } = kind else {
+                continue;
+            };
+            reported = true;
+            let named = if lines.is_empty() {
+                rest
+            } else {
+                lines
                     .iter()
                     .filter(|handled| handled.line_id == line.line_id)
-                {
-                    named = named.saturating_add(handled.quantity);
-                }
+                    .fold(0, |sum: u32, handled| sum.saturating_add(handled.quantity))
+                    .min(rest)
+            };
+            if named > 0 {
+                departures.push((*at, named));
+                rest -= named;
             }
         }
-        if reported {
-            named.min(line.quantity)
-        } else {
-            line.quantity
+        if !reported && rest > 0 {
+            departures.push((left_at, rest));
         }
+        departures
     }
 
     /// Serials that the location reported for a line, without repeats, in the order of the reports.

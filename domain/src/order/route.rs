@@ -148,6 +148,7 @@ impl Order {
                             MovementKind::Reserve,
                             units,
                             units,
+                            context.now,
                         ));
                     }
                 }

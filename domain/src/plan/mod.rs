@@ -96,6 +96,8 @@ pub struct Movement {
     pub reservation_id: String,
     /// The order line.
     pub line_id: String,
+    /// When it happened at the location. A count taken later already contains it.
+    pub at: Timestamp,
 }
 
 /// A plan in the making.

@@ -296,36 +296,38 @@ impl Order {
         };
         let returned = matches!(part.state, State::Returned { .. });
         let counts = part.counts();
-        let left: Vec<u32> = part
+        let departures: Vec<Vec<(Timestamp, u32)>> = part
             .lines
             .iter()
-            .map(|line| part.units_left(line, log))
+            .map(|line| part.departures(line, log))
             .collect();
+        let now = draft.context.now;
         let mut short = false;
         let part = &mut self.parts[place];
-        for (number, left) in left.into_iter().enumerate() {
+        for (number, departures) in departures.into_iter().enumerate() {
             let line = &part.lines[number];
-            let open = line.quantity - line.shipped - line.released;
-            let ship = if counts {
-                left.saturating_sub(line.shipped).min(open)
-            } else {
-                0
-            };
-            let release = if over { open - ship } else { 0 };
-            let back = if returned {
-                (line.shipped + ship).saturating_sub(line.returned)
-            } else {
-                0
-            };
-            short |= counts && release > 0;
-            for (kind, units) in [
-                (MovementKind::Ship, ship),
-                (MovementKind::Release, release),
-                (MovementKind::Return, back),
-            ] {
-                if units == 0 {
-                    continue;
+            let mut open = line.quantity - line.shipped - line.released;
+            let mut gone = line.shipped;
+            let mut booked = line.shipped;
+            let mut moves = Vec::new();
+            for (at, units) in departures {
+                let new = units.saturating_sub(booked).min(open);
+                booked = booked.saturating_sub(units);
+                if counts && new > 0 {
+                    open -= new;
+                    gone += new;
+                    moves.push((MovementKind::Ship, new, at));
                 }
+            }
+            if over && open > 0 {
+                short |= counts;
+                moves.push((MovementKind::Release, open, now));
+            }
+            let back = gone.saturating_sub(line.returned);
+            if returned && back > 0 {
+                moves.push((MovementKind::Return, back, now));
+            }
+            for (kind, units, at) in moves {
                 draft.moved = true;
                 let line = &mut part.lines[number];
                 let so_far = match kind {
@@ -339,7 +341,7 @@ impl Order {
                 draft
                     .plan
                     .movements
-                    .extend(movements(part, number, kind, units, so_far));
+                    .extend(movements(part, number, kind, units, so_far, at));
             }
         }
         if short {
@@ -355,6 +357,7 @@ pub(crate) fn movements(
     kind: MovementKind,
     units: u32,
     so_far: u32,
+    at: Timestamp,
 ) -> Vec<Movement> {
     let line = &part.lines[number];
     line.demand
@@ -372,6 +375,7 @@ pub(crate) fn movements(
             quantity: each.saturating_mul(i64::from(units)),
             reservation_id: part.reservation_id.clone(),
             line_id: line.line_id.clone(),
+            at,
         })
         .collect()
 }

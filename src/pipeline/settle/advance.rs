@@ -166,6 +166,8 @@ impl Batch<'_> {
             reserved,
             order_id: Some(order_id.to_owned()),
             reference: movement.reference.clone(),
+            // A location's clock may be ahead; nothing has happened in the future.
+            happened_at: movement.at.as_millisecond().min(self.now_ms),
         });
     }
 }
