@@ -11,7 +11,8 @@ use sea_orm::{
 /// widest table here this stays below both.
 pub(crate) const ROWS: usize = 512;
 
-/// A statement under construction: text with `$n` placeholders and the values behind them.
+/// A statement under construction: text with a `?` for each of the values behind it. A literal
+/// question mark has no place in the SQL of Kenh.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Sql {
     text: String,
@@ -49,11 +50,10 @@ impl Sql {
 
     fn add(&mut self, value: Value) {
         self.values.push(value);
-        self.text.push('$');
-        self.text.push_str(&self.values.len().to_string());
+        self.text.push('?');
     }
 
-    /// Appends `($1, $2, …)`. The list is padded to a power of two with its last value, so that
+    /// Appends `(?, ?, …)`. The list is padded to a power of two with its last value, so that
     /// few distinct statements exist and the driver's statement cache holds them.
     pub(crate) fn bind_list<V: Into<Value> + Clone>(mut self, values: &[V]) -> Self {
         assert!(!values.is_empty(), "an empty IN list has no meaning in SQL");
@@ -70,7 +70,7 @@ impl Sql {
         self
     }
 
-    /// Appends `($1, $2), ($3, $4), …`.
+    /// Appends `(?, ?), (?, ?), …`.
     fn rows(mut self, rows: Vec<Vec<Value>>) -> Self {
         for (n, row) in rows.into_iter().enumerate() {
             self.text.push_str(if n == 0 { "(" } else { ", (" });
@@ -85,8 +85,15 @@ impl Sql {
         self
     }
 
+    /// SQLite keeps placeholders without a number as they are; those with one it looks up by name,
+    /// each in the list of all, which in a statement of many rows costs more than the rows.
+    /// PostgreSQL knows numbers only.
     fn statement(self, backend: DbBackend) -> Statement {
-        Statement::from_sql_and_values(backend, self.text, self.values)
+        let text = match backend {
+            DbBackend::Postgres => numbered(&self.text, self.values.len()),
+            _ => self.text,
+        };
+        Statement::from_sql_and_values(backend, text, self.values)
     }
 
     /// Runs it; the number of rows changed.
@@ -131,6 +138,19 @@ impl Sql {
             .map(|row| T::from_query_result(&row, ""))
             .transpose()
     }
+}
+
+/// The text with `$1`, `$2`, … in the place of each `?`.
+fn numbered(text: &str, values: usize) -> String {
+    let mut out = String::with_capacity(text.len() + 3 * values);
+    for (n, part) in text.split('?').enumerate() {
+        if n > 0 {
+            out.push('$');
+            out.push_str(&n.to_string());
+        }
+        out.push_str(part);
+    }
+    out
 }
 
 /// Statements up to this size exist in every size; larger ones in multiples of it.
@@ -220,7 +240,9 @@ mod tests {
     #[test]
     fn lists_are_padded_with_their_last_value() {
         let sql = Sql::new("x IN ").bind_list(&[1_i64, 2, 3]);
-        assert_eq!(sql.text, "x IN ($1, $2, $3, $4)");
+        assert_eq!(sql.text, "x IN (?, ?, ?, ?)");
         assert_eq!(sql.values[3], Value::from(3_i64));
+        let postgres = sql.statement(DbBackend::Postgres);
+        assert_eq!(postgres.sql, "x IN ($1, $2, $3, $4)");
     }
 }
