@@ -12,11 +12,11 @@ use connectors::channel::Channel;
 use connectors::target::Target;
 use domain::order::{LocationSettings, ReserveWhen, Settings, TaxRate};
 use tokio::net::TcpListener;
-use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::alerts;
+use crate::bells::{self, Bells};
 use crate::catalog::CatalogCache;
 use crate::clock::{SharedClock, SharedIds};
 use crate::codes::Codes;
@@ -160,12 +160,12 @@ pub async fn assemble(parts: Parts) -> Result<Assembled, Error> {
     let gates = Gates::new(Arc::clone(&clock));
     gates.configure(limits(&config));
     let prefix = config.orders.code_prefix.parse().map_err(Error::Prefix)?;
-    let inbox_bell = Arc::new(Notify::new());
+    let bells = Arc::new(Bells::default());
     let (receiver, receiving) = Receiver::new(
         db.clone(),
         config.inbox.group_commit,
         Arc::clone(&metrics),
-        Arc::clone(&inbox_bell),
+        Arc::clone(&bells),
     );
     let (settler, queue) = Settler::new(config.work.settle_batch.saturating_mul(4));
     let rulebook = Rulebook::new(known, rules_dir);
@@ -198,10 +198,7 @@ pub async fn assemble(parts: Parts) -> Result<Assembled, Error> {
         receiver,
         settler,
         rejected: Rejected::default(),
-        inbox_bell,
-        outbox_bell: Arc::new(Notify::new()),
-        change_bell: Arc::new(Notify::new()),
-        published_bell: Arc::new(Notify::new()),
+        bells,
         codes: Codes::new(prefix),
         shutdown: Shutdown::new(),
     };
@@ -244,6 +241,12 @@ impl Assembled {
                 ))
             })
             .collect();
+        gateway.shutdown.spawn(bells::connect(
+            Arc::clone(&gateway.bells),
+            gateway.db.clone(),
+            gateway.lease_token(),
+            gateway.shutdown.clone(),
+        ));
         if roles.contains(&Role::Work) {
             gateway.shutdown.spawn(ingest::run(Arc::clone(&gateway)));
             for target in gateway.config.targets.iter().filter(|t| t.enabled) {

@@ -8,8 +8,8 @@ use connectors::channel::Channel;
 use connectors::inbound::Inbound;
 use domain::order::Settings;
 use domain::routing::{Locations, RuleSet};
-use tokio::sync::Notify;
 
+use crate::bells::Bells;
 use crate::catalog::CatalogCache;
 use crate::clock::{SharedClock, SharedIds};
 use crate::codes::Codes;
@@ -78,14 +78,8 @@ pub struct Gateway {
     pub settler: Settler,
     /// Rejected requests, counted and sampled.
     pub rejected: Rejected,
-    /// Rings when the inbox has something new.
-    pub inbox_bell: Arc<Notify>,
-    /// Rings when the outbox has something new.
-    pub outbox_bell: Arc<Notify>,
-    /// Rings when a change was written.
-    pub change_bell: Arc<Notify>,
-    /// Rings when changes have their positions in the feed.
-    pub published_bell: Arc<Notify>,
+    /// Ring when there is something new.
+    pub bells: Arc<Bells>,
     /// Order codes.
     pub codes: Codes,
     /// Stops everything.

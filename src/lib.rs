@@ -8,6 +8,7 @@
 //! | [`outbound`] | the only place that sends |
 //! | [`http`] | doors, order API, health |
 //! | [`gateway`] | what all roles share |
+//! | [`bells`] | "there is something new", also to other replicas |
 //!
 //! # Invariants
 //!
@@ -26,6 +27,7 @@
 
 pub mod alerts;
 pub mod app;
+pub mod bells;
 pub mod catalog;
 pub mod clock;
 pub mod codes;

@@ -24,6 +24,7 @@ use super::auth::{Caller, Scope};
 use super::extract::{self, Query};
 use super::paging;
 use super::problem::Problem;
+use crate::bells::News;
 use crate::gateway::Gateway;
 use crate::store::feed;
 
@@ -168,10 +169,8 @@ fn stream(
 /// The next changes, as soon as there are some; `None` at the end.
 async fn next_batch(gateway: &Gateway, after: i64) -> Option<Vec<Change>> {
     loop {
-        let published = gateway.published_bell.notified();
-        tokio::pin!(published);
-        // Listen before looking, or what is published in between rings unheard.
-        published.as_mut().enable();
+        // Heard from before the look on, or what is published in between rings unheard.
+        let published = gateway.bells.heard(News::Published);
         if gateway.shutdown.is_triggered() {
             return None;
         }

@@ -16,6 +16,7 @@ use super::auth::{Caller, Scope};
 use super::extract::{self, Query};
 use super::paging;
 use super::problem::{Code, Problem};
+use crate::bells::News;
 use crate::gateway::Gateway;
 use crate::outbound::GateKey;
 use crate::store::deliveries::{self, DeadGroup, Redrive, Tried};
@@ -459,7 +460,7 @@ async fn redrive(
             deliveries = ids.len(),
             "dead deliveries were redriven"
         );
-        gateway.outbox_bell.notify_waiters();
+        gateway.bells.ring(News::Outbox);
     }
     let count = i64::try_from(ids.len()).expect("a bounded number");
     Ok(Redriven {

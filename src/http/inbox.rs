@@ -18,6 +18,7 @@ use super::auth::{Caller, Scope};
 use super::extract::{self, Query, Raw};
 use super::paging;
 use super::problem::{Code, Problem};
+use crate::bells::News;
 use crate::gateway::Gateway;
 use crate::pipeline::envelope;
 use crate::pipeline::replay::{self, Document, Effect};
@@ -637,7 +638,7 @@ async fn replay_message(
                 Problem::from(error)
             }
         })?;
-    gateway.inbox_bell.notify_one();
+    gateway.bells.ring(News::Inbox);
     tracing::info!(
         actor = caller.actor(),
         message = id,

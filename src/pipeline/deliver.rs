@@ -15,6 +15,7 @@ use domain::retry::RetryPolicy;
 use domain::task::Outcome;
 use jiff::Timestamp;
 
+use crate::bells::News;
 use crate::config::TargetConfig;
 use crate::crash;
 use crate::gateway::Gateway;
@@ -33,6 +34,8 @@ pub async fn run(gateway: Arc<Gateway>, target: Arc<TargetConfig>) {
     };
     let idle = Duration::from_millis(gateway.config.work.idle_poll_ms);
     while !gateway.shutdown.is_triggered() {
+        // Heard from before the look on: a ring while it runs is not lost.
+        let rung = gateway.bells.heard(News::Outbox);
         let slots = gate.free_slots();
         let leased = if slots == 0 {
             Vec::new()
@@ -48,7 +51,7 @@ pub async fn run(gateway: Arc<Gateway>, target: Arc<TargetConfig>) {
             };
             tokio::select! {
                 () = gateway.shutdown.triggered() => return,
-                () = gateway.outbox_bell.notified() => {}
+                () = rung => {}
                 () = tokio::time::sleep(wait) => {}
             }
             continue;

@@ -14,6 +14,7 @@ use domain::snapshot::Snapshot;
 use jiff::Timestamp;
 use tokio::sync::Semaphore;
 
+use crate::bells::News;
 use crate::config::ChannelConfig;
 use crate::crash;
 use crate::gateway::Gateway;
@@ -58,7 +59,7 @@ pub async fn run(gateway: Arc<Gateway>) {
         };
         tokio::select! {
             () = gateway.shutdown.triggered() => return,
-            () = gateway.inbox_bell.notified() => {}
+            () = gateway.bells.heard(News::Inbox) => {}
             () = tokio::time::sleep(wait) => {}
         }
     }

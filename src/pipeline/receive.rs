@@ -10,8 +10,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use connectors::inbound::{Inbound, NoticeBody, NoticeKind, VerifiedWebhook};
-use tokio::sync::{Notify, mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot};
 
+use crate::bells::{Bells, News};
 use crate::config::GroupCommit;
 use crate::crash;
 use crate::crypto::KeyRing;
@@ -45,12 +46,12 @@ impl Receiver {
         db: Db,
         settings: GroupCommit,
         metrics: Arc<Metrics>,
-        arrived: Arc<Notify>,
+        bells: Arc<Bells>,
     ) -> (Self, impl Future<Output = ()> + Send + 'static) {
         // Twice a batch may wait; beyond that the doors hold back, which is what the senders'
         // time-outs and retries are for.
         let (queue, jobs) = mpsc::channel(settings.max_batch.saturating_mul(2).max(64));
-        (Self { queue }, run(db, settings, metrics, arrived, jobs))
+        (Self { queue }, run(db, settings, metrics, bells, jobs))
     }
 
     /// Stores one message; returns when it is durable.
@@ -71,7 +72,7 @@ async fn run(
     db: Db,
     settings: GroupCommit,
     metrics: Arc<Metrics>,
-    arrived: Arc<Notify>,
+    bells: Arc<Bells>,
     mut jobs: mpsc::Receiver<Job>,
 ) {
     let mut batch = Vec::with_capacity(settings.max_batch);
@@ -86,7 +87,7 @@ async fn run(
         }
         metrics.group_commit(u32::try_from(batch.len()).unwrap_or(u32::MAX));
         commit(&db, std::mem::take(&mut batch)).await;
-        arrived.notify_one();
+        bells.ring(News::Inbox);
     }
 }
 

@@ -29,6 +29,7 @@ pub use input::{
 };
 pub(crate) use write::tracking_term;
 
+use crate::bells::News;
 use crate::gateway::Gateway;
 use crate::store;
 use crate::store::inbox::NoticeEnd;
@@ -209,10 +210,10 @@ fn finish(gateway: &Gateway, inputs: Vec<Input>, done: batch::Settled) {
         }
     }
     if done.tasks > 0 {
-        gateway.outbox_bell.notify_waiters();
+        gateway.bells.ring(News::Outbox);
     }
     if done.changes > 0 {
-        gateway.change_bell.notify_one();
+        gateway.bells.ring(News::Change);
     }
 }
 

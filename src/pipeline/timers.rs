@@ -5,6 +5,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::bells::News;
 use crate::gateway::Gateway;
 use crate::outbound::GateKey;
 use crate::pipeline::settle::{Input, Nudge};
@@ -108,7 +109,7 @@ async fn reclaim(gateway: Arc<Gateway>) -> Result<(), Error> {
             tasks = taken,
             "took back the leases of a worker that died; their targets will be asked first"
         );
-        gateway.outbox_bell.notify_waiters();
+        gateway.bells.ring(News::Outbox);
     }
     Ok(())
 }
@@ -226,7 +227,7 @@ async fn publish(gateway: Arc<Gateway>) {
             loop {
                 match upkeep::publish_changes(&gateway.db, CHANGES).await {
                     Ok(0) => break,
-                    Ok(_) => gateway.published_bell.notify_waiters(),
+                    Ok(_) => gateway.bells.ring(News::Published),
                     Err(error) => {
                         tracing::error!(error = %crate::telemetry::chain(&error), "could not publish changes");
                         break;
@@ -238,7 +239,7 @@ async fn publish(gateway: Arc<Gateway>) {
         tokio::time::sleep(Duration::from_millis(100)).await;
         tokio::select! {
             () = gateway.shutdown.triggered() => {}
-            () = gateway.change_bell.notified() => {}
+            () = gateway.bells.heard(News::Change) => {}
             () = tokio::time::sleep(Duration::from_millis(900)) => {}
         }
     }

@@ -16,7 +16,7 @@ use sea_orm::{
     TransactionTrait,
 };
 use sqlx::migrate::{Migration, MigrationType, Migrator};
-use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{ConnectOptions, SqlSafeStr};
 
@@ -40,6 +40,12 @@ pub enum Error {
     /// The lock file could not be made.
     #[error("could not lock the database")]
     Lock(#[source] std::io::Error),
+    /// Replicas cannot signal each other now.
+    #[error("could not signal between replicas")]
+    Signals(#[source] sqlx::Error),
+    /// SQLite has one process and no signals.
+    #[error("there are no replicas to signal on SQLite")]
+    NoSignals,
     /// A migration failed.
     #[error("could not migrate the database")]
     Migrate(#[source] sqlx::migrate::MigrateError),
@@ -167,6 +173,8 @@ pub struct Db {
     backend: DbBackend,
     path: Option<PathBuf>,
     lock: Option<Arc<File>>,
+    /// PostgreSQL: connections for signals between replicas, opened when first used.
+    signals: Option<PgPool>,
 }
 
 impl Db {
@@ -234,6 +242,7 @@ impl Db {
             backend: DbBackend::Sqlite,
             path: Some(path),
             lock: None,
+            signals: None,
         })
     }
 
@@ -290,9 +299,14 @@ impl Db {
         let pool = PgPoolOptions::new()
             .max_connections(wanted.max_connections)
             .acquire_timeout(wanted.acquire_timeout)
-            .connect_with(options)
+            .connect_with(options.clone())
             .await
             .map_err(Error::Open)?;
+        // One listens, one tells. What is told need not survive a power loss.
+        let signals = PgPoolOptions::new()
+            .max_connections(2)
+            .acquire_timeout(wanted.acquire_timeout)
+            .connect_lazy_with(options.options([("synchronous_commit", "off")]));
         let connection = SqlxPostgresConnector::from_sqlx_postgres_pool(pool);
         Ok(Self {
             write: connection.clone(),
@@ -300,6 +314,7 @@ impl Db {
             backend: DbBackend::Postgres,
             path: None,
             lock: None,
+            signals: Some(signals),
         })
     }
 
@@ -418,6 +433,13 @@ impl Db {
             }
             _ => self.write.get_postgres_connection_pool().close().await,
         }
+        if let Some(signals) = &self.signals {
+            signals.close().await;
+        }
+    }
+
+    pub(super) fn signals(&self) -> Result<&PgPool, Error> {
+        self.signals.as_ref().ok_or(Error::NoSignals)
     }
 }
 

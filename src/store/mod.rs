@@ -21,6 +21,7 @@ pub mod polls;
 pub mod products;
 pub mod rejections;
 pub mod rules;
+mod signals;
 mod sql;
 pub mod stock;
 pub mod talks;

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use connectors::inbound::{Source, VerifiedWebhook};
+use kenh::bells::News;
 use kenh::pipeline::receive;
 use kenh::pipeline::settle::Input;
 use kenh::store::outbox::{self, Finished, TaskEnd};
@@ -338,7 +339,7 @@ async fn the_feed_shows_published_changes_and_a_stream_goes_on_until_the_gateway
     assert!(event.contains(&format!("id: {last}\n")), "{event}");
     let second = enter(&app, &token, "k2").await;
     upkeep::publish_changes(db, 100).await.unwrap();
-    app.gateway().published_bell.notify_waiters();
+    app.gateway().bells.ring(News::Published);
     let event = text(&mut stream).await.unwrap();
     assert!(event.contains(&second), "{event}");
     app.stop().await;

@@ -15,6 +15,7 @@ use connectors::channel::TokenPair;
 use domain::order::{Action, Command, OrderView, Settings};
 use jiff::Timestamp;
 use kenh::app::{self, Parts, Role, Running};
+use kenh::bells::News;
 use kenh::clock::{Clock, FakeClock, SeededIds};
 use kenh::config::{self, Breaker, Config, Factor, Overlay, Rate, Retry};
 use kenh::crypto::KeyRing;
@@ -432,6 +433,8 @@ impl TestApp {
         let roles = setup.roles.clone().unwrap_or(all);
         let world = World::new(kind, setup).await;
         let running = world.gateway(1, &roles).await;
+        // The opening stock was counted before anything that a test does.
+        world.clock.advance(Duration::from_secs(1));
         Self {
             gateway: Arc::clone(&running.gateway),
             url: format!("http://{}", running.address),
@@ -511,8 +514,8 @@ impl TestApp {
     }
 
     fn ring(&self) {
-        self.gateway.inbox_bell.notify_one();
-        self.gateway.outbox_bell.notify_waiters();
+        self.gateway.bells.ring(News::Inbox);
+        self.gateway.bells.ring(News::Outbox);
     }
 
     /// Waits until nothing is under way. Where everything that is left waits for its time, the

@@ -127,6 +127,22 @@ on_both! {
     }
 }
 
+/// Nobody looks by himself in the time of the test: only a ring can wake the worker.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_one_replica_receives_wakes_a_worker_of_another() {
+    let app = Setup::default()
+        .roles([Role::Receive])
+        .edit(|config| config.work.idle_poll_ms = 3_600_000)
+        .start(Kind::Postgres)
+        .await;
+    let worker = app.gateway(2, &BTreeSet::from([Role::Work])).await;
+    app.web(&WebOrder::new("WEB-1"), "order.created").await;
+    app.settle().await;
+    assert_eq!(app.partner("hub-wms").count("POST", "/reservations"), 1);
+    worker.stop().await;
+    app.finish().await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_gateways_on_one_database_do_nothing_twice() {
     let app = TestApp::start(Kind::Postgres).await;
