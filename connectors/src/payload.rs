@@ -1,7 +1,7 @@
 //! Reading vendors' messages: errors that name the field and never repeat its content, and limits
 //! that keep every later sum within 64 bits.
 
-use serde::de::DeserializeOwned;
+use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
 use crate::inbound::PayloadError;
@@ -24,18 +24,39 @@ const MAX_ID: usize = 64;
 ///
 /// # Errors
 /// Path and expectation of the first wrong field, without its content.
-pub fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, PayloadError> {
+pub fn read<'de, T: Deserialize<'de>>(bytes: &'de [u8]) -> Result<T, PayloadError> {
+    serde_json::from_slice(bytes)
+        .or_else(|_| tracked(bytes))
+        .map_err(|misread| match misread.path {
+            Some(path) => PayloadError::new(format!("{path}: {}", misread.message)),
+            None => PayloadError::new(misread.message),
+        })
+}
+
+/// Why a document could not be read.
+#[derive(Debug)]
+pub(crate) struct Misread {
+    /// The first wrong field; `.` for the whole, nothing where no field is to blame.
+    pub(crate) path: Option<String>,
+    /// What was expected, without the content.
+    pub(crate) message: String,
+}
+
+/// Reads a document again that could not be read, to learn where: keeping the path costs more than
+/// the reading, and nearly all documents are good.
+///
+/// # Errors
+/// Path and expectation of the first wrong field, without its content.
+pub(crate) fn tracked<'de, T: Deserialize<'de>>(bytes: &'de [u8]) -> Result<T, Misread> {
     let mut reader = serde_json::Deserializer::from_slice(bytes);
-    let value = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
-        PayloadError::new(format!(
-            "{}: {}",
-            error.path(),
-            expectation(&error.inner().to_string())
-        ))
+    let value = serde_path_to_error::deserialize(&mut reader).map_err(|error| Misread {
+        path: Some(error.path().to_string()),
+        message: expectation(&error.inner().to_string()),
     })?;
-    reader
-        .end()
-        .map_err(|_| PayloadError::new("text after the JSON document"))?;
+    reader.end().map_err(|_| Misread {
+        path: None,
+        message: "text after the JSON document".to_owned(),
+    })?;
     Ok(value)
 }
 

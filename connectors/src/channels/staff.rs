@@ -112,7 +112,7 @@ impl Entered {
                 "is not a field of the order document",
             ));
         }
-        let document = OrderDocument::read(&request)?;
+        let document = OrderDocument::read(&request.to_string())?;
         let received_at = document
             .revised_at
             .ok_or_else(|| DocumentError::new("revised_at", "is required"))?;

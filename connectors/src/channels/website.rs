@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use schemars::{JsonSchema, Schema, schema_for};
 use serde::Deserialize;
 use serde_json::Value;
+use serde_json::value::RawValue;
 
 use super::{Built, ChannelContext, ChannelEntry, plain_answer};
 use crate::channel::{CallContext, Channel, Fetched};
@@ -78,12 +79,12 @@ struct Website {
 
 /// The envelope: `{ "type", "timestamp", "data" }`.
 #[derive(Deserialize)]
-struct Envelope {
+struct Envelope<'a> {
     #[serde(rename = "type")]
     kind: String,
     timestamp: Option<Timestamp>,
-    #[serde(default)]
-    data: Value,
+    #[serde(borrow)]
+    data: Option<&'a RawValue>,
 }
 
 impl Inbound for Website {
@@ -105,7 +106,7 @@ impl Inbound for Website {
     }
 
     fn parse(&self, message: &VerifiedWebhook) -> Result<Vec<Notice>, PayloadError> {
-        let envelope: Envelope = payload::read(message.body())?;
+        let envelope: Envelope<'_> = payload::read(message.body())?;
         if !is_order_event(&envelope.kind) {
             let reason = format!("type {} is not about orders", payload::word(&envelope.kind));
             return Ok(vec![Notice {
@@ -157,8 +158,9 @@ fn is_order_event(kind: &str) -> bool {
     )
 }
 
-fn snapshot(envelope: &Envelope) -> Normalized {
-    let document = OrderDocument::read(&envelope.data).map_err(within_data)?;
+fn snapshot(envelope: &Envelope<'_>) -> Normalized {
+    let data = envelope.data.map_or("null", RawValue::get);
+    let document = OrderDocument::read(data).map_err(within_data)?;
     let at = document.revised_at.or(envelope.timestamp).ok_or_else(|| {
         PayloadError::new("data.revised_at: is required where the message has no timestamp")
     })?;

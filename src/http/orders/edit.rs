@@ -105,7 +105,7 @@ fn read(mut request: Map<String, Value>, now: jiff::Timestamp) -> Result<Edit, P
             "is not a field of the order document",
         ));
     }
-    let snapshot = OrderDocument::read(&document)
+    let snapshot = OrderDocument::read(&document.to_string())
         .and_then(|document| document.into_snapshot(now))
         .map_err(|e| wrong(&e))?;
     if with_appointment && snapshot.appointment.is_none() {

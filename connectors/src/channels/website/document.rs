@@ -318,11 +318,13 @@ impl OrderDocument {
     ///
     /// # Errors
     /// Path and expectation of the first wrong field.
-    pub fn read(document: &Value) -> Result<Self, DocumentError> {
-        serde_path_to_error::deserialize(document).map_err(|error| DocumentError {
-            path: error.path().to_string(),
-            message: payload::expectation(&error.inner().to_string()),
-        })
+    pub fn read(document: &str) -> Result<Self, DocumentError> {
+        serde_json::from_str(document)
+            .or_else(|_| payload::tracked(document.as_bytes()))
+            .map_err(|misread| DocumentError {
+                path: misread.path.unwrap_or_else(|| ".".to_owned()),
+                message: misread.message,
+            })
     }
 
     /// What the document says the order is now. `received_at` stands in for times that it leaves
