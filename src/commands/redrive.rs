@@ -15,7 +15,7 @@ use crate::gateway::Gateway;
 use crate::pipeline::replay;
 use crate::store::deliveries::{self, MOST_REDRIVEN, Redrive};
 use crate::store::messages::{self, Filter, Whole};
-use crate::store::{self, Db, inbox};
+use crate::store::{self, Db, replays};
 use crate::telemetry;
 
 /// Groups that are shown.
@@ -228,7 +228,7 @@ async fn replay_one(args: &Args, gateway: &Gateway, whole: &Whole) -> Result<(),
     let reading = replay::read(gateway, &whole.message.channel, &stored)
         .map_err(|error| telemetry::chain(&error))?;
     if !args.dry_run {
-        inbox::replay(
+        replays::replay(
             &gateway.db,
             seq,
             OPERATOR,

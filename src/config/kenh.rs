@@ -256,7 +256,7 @@ pub struct Work {
     /// Orders settled in one transaction at most.
     #[schemars(range(min = 1, max = 1_000))]
     pub settle_batch: usize,
-    /// Fetches under way at once, over all channels.
+    /// Fetches of one channel under way at once.
     #[schemars(range(min = 1, max = 1_000))]
     pub fetch_concurrency: usize,
     /// How often idle workers look for work, milliseconds.

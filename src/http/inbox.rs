@@ -22,9 +22,10 @@ use crate::bells::News;
 use crate::gateway::Gateway;
 use crate::pipeline::envelope;
 use crate::pipeline::replay::{self, Document, Effect};
-use crate::store::inbox::{self, NewNotice, NewState, StoredMessage};
+use crate::store::inbox::{NewNotice, NewState};
 use crate::store::messages::{self, Whole};
-use crate::store::rejections;
+use crate::store::notices::StoredMessage;
+use crate::store::{rejections, replays};
 
 const STATES: [&str; 4] = ["waiting", "done", "ignored", "dead"];
 
@@ -628,7 +629,7 @@ async fn replay_message(
         }));
     }
     let now = gateway.now_ms();
-    let replayed = inbox::replay(&gateway.db, id, caller.actor(), now, &reading.notices)
+    let replayed = replays::replay(&gateway.db, id, caller.actor(), now, &reading.notices)
         .await
         .map_err(|error| {
             if error.is_race() {

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use connectors::inbound::VerifiedWebhook;
 
 use crate::crypto::{self, KeyRing};
-use crate::store::inbox::StoredMessage;
+use crate::store::notices::StoredMessage;
 
 /// Binds a sealed message to its use, so that it opens nowhere else.
 const PLACE: &[u8] = b"message";

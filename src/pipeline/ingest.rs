@@ -4,8 +4,9 @@
 //! No transaction is open while a vendor is asked. If the process dies here, the leases expire
 //! and another worker repeats; nothing has been written.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use connectors::channel::{CallContext, Fetched, gone};
@@ -22,7 +23,7 @@ use crate::outbound::{GateKey, limits};
 use crate::outbound::{SendError, SendOptions};
 use crate::pipeline::settle::{Input, NoticeInput, Prepared};
 use crate::pipeline::{deliver, envelope, tokens};
-use crate::store::inbox::{self, LeasedNotice, NoticeEnd, StoredMessage};
+use crate::store::notices::{self, LeasedNotice, NoticeEnd, StoredMessage};
 
 /// A fetched document may lag behind the push that announced it; so often it is fetched again
 /// before it is taken as it is.
@@ -35,19 +36,95 @@ const FETCH_FOR_MS: i64 = 86_400_000;
 /// A fetch that must wait for a person looks again after this, milliseconds.
 const PERSON_PAUSE_MS: i64 = 10_000;
 
+/// The fetches of one channel. Each channel has its own: one that stalls holds up nobody else.
+#[derive(Debug)]
+struct Fetches {
+    /// Calls that may be under way at once.
+    slots: Semaphore,
+    /// Notices that have a slot or wait for one.
+    queued: AtomicUsize,
+    most: usize,
+}
+
+impl Fetches {
+    fn new(most: usize) -> Arc<Self> {
+        Arc::new(Self {
+            slots: Semaphore::new(most),
+            queued: AtomicUsize::new(0),
+            most,
+        })
+    }
+
+    fn is_full(&self) -> bool {
+        self.queued.load(Ordering::Acquire) >= self.most
+    }
+}
+
+/// One notice in a channel's queue of fetches.
+struct Queued {
+    fetches: Arc<Fetches>,
+    gateway: Arc<Gateway>,
+}
+
+impl Queued {
+    fn new(fetches: &Arc<Fetches>, gateway: &Arc<Gateway>) -> Self {
+        fetches.queued.fetch_add(1, Ordering::AcqRel);
+        Self {
+            fetches: Arc::clone(fetches),
+            gateway: Arc::clone(gateway),
+        }
+    }
+}
+
+impl Drop for Queued {
+    fn drop(&mut self) {
+        // The channel was left out of the last leases; now there is room for its notices again.
+        if self.fetches.queued.fetch_sub(1, Ordering::AcqRel) == self.fetches.most {
+            self.gateway.bells.ring_here(News::Inbox);
+        }
+    }
+}
+
+/// What may be under way at once.
+struct Room {
+    /// Notices between their lease and their end, without those that are being fetched.
+    settling: Arc<Semaphore>,
+    fetches: BTreeMap<String, Arc<Fetches>>,
+}
+
+impl Room {
+    fn new(gateway: &Gateway) -> Self {
+        let work = &gateway.config.work;
+        let fetches = gateway.config.channels.iter().map(|channel| {
+            let most = Fetches::new(work.fetch_concurrency.max(1));
+            (channel.id.clone(), most)
+        });
+        Self {
+            settling: Arc::new(Semaphore::new(work.settle_batch.saturating_mul(8).max(64))),
+            fetches: fetches.collect(),
+        }
+    }
+
+    fn full_channels(&self) -> Vec<&str> {
+        self.fetches
+            .iter()
+            .filter(|(_, fetches)| fetches.is_full())
+            .map(|(channel, _)| channel.as_str())
+            .collect()
+    }
+}
+
 /// Leases and prepares notices until shutdown.
 pub async fn run(gateway: Arc<Gateway>) {
     let work = &gateway.config.work;
-    // So many notices may be between their lease and their end.
-    let room = Arc::new(Semaphore::new(work.settle_batch.saturating_mul(8).max(64)));
-    let fetches = Arc::new(Semaphore::new(work.fetch_concurrency.max(1)));
+    let room = Room::new(&gateway);
     let idle = Duration::from_millis(work.idle_poll_ms);
     while !gateway.shutdown.is_triggered() {
-        let free = room.available_permits().min(work.settle_batch * 4);
+        let free = room.settling.available_permits().min(work.settle_batch * 4);
         let leased = if free == 0 {
             0
         } else {
-            lease(&gateway, free, &room, &fetches).await
+            lease(&gateway, free, &room).await
         };
         if leased > 0 && leased == free {
             continue;
@@ -65,19 +142,16 @@ pub async fn run(gateway: Arc<Gateway>) {
     }
 }
 
-async fn lease(
-    gateway: &Arc<Gateway>,
-    free: usize,
-    room: &Arc<Semaphore>,
-    fetches: &Arc<Semaphore>,
-) -> usize {
+async fn lease(gateway: &Arc<Gateway>, free: usize, room: &Room) -> usize {
     let now = gateway.now_ms();
     let lease_ms = i64::try_from(gateway.config.work.lease_s)
         .unwrap_or(60)
         .saturating_mul(1000);
     let token = gateway.lease_token();
     let limit = u32::try_from(free).unwrap_or(u32::MAX);
-    let leased = match inbox::claim_notices(&gateway.db, &token, now, now + lease_ms, limit).await {
+    let until = now + lease_ms;
+    let full = room.full_channels();
+    let leased = match notices::claim(&gateway.db, &token, now, until, limit, &full).await {
         Ok(leased) => leased,
         Err(error) => {
             tracing::error!(error = %crate::telemetry::chain(&error), "could not lease notices");
@@ -90,7 +164,7 @@ async fn lease(
     crash::point("ingest.after_lease");
     let mut seqs: Vec<i64> = leased.iter().map(|n| n.message_seq).collect();
     seqs.dedup();
-    let messages = match inbox::load_messages(&gateway.db, &seqs).await {
+    let messages = match notices::load(&gateway.db, &seqs).await {
         Ok(messages) => Arc::new(messages),
         Err(error) => {
             tracing::error!(error = %crate::telemetry::chain(&error), "could not load messages; their leases will expire");
@@ -99,12 +173,8 @@ async fn lease(
     };
     let count = leased.len();
     for notice in leased {
-        let permit = Arc::clone(room)
-            .acquire_owned()
-            .await
-            .expect("the semaphore is never closed");
         let prepared = read(gateway, &notice, &messages);
-        let input = move |what, connector: String| {
+        let input = move |what, connector: String, permit| {
             Input::Notice(Box::new(NoticeInput {
                 message_seq: notice.message_seq,
                 ordinal: notice.ordinal,
@@ -114,23 +184,37 @@ async fn lease(
                 attempts: notice.attempts,
                 created_at: notice.created_at,
                 what,
-                permit: Some(permit),
+                permit,
             }))
         };
         match prepared {
-            Read::Ready(what, connector) => gateway.settler.submit(input(what, connector)).await,
+            Read::Ready(what, connector) => {
+                let permit = Arc::clone(&room.settling)
+                    .acquire_owned()
+                    .await
+                    .expect("the semaphore is never closed");
+                let input = input(what, connector, Some(permit));
+                gateway.settler.submit(input).await;
+            }
             Read::Fetch(wanted) => {
                 let gateway = Arc::clone(gateway);
-                let fetches = Arc::clone(fetches);
+                let fetches = &room.fetches[&wanted.channel.id];
+                let place = Queued::new(fetches, &gateway);
                 let tracker = gateway.shutdown.clone();
                 tracker.spawn(async move {
-                    let _slot = fetches
-                        .acquire_owned()
+                    let _slot = place
+                        .fetches
+                        .slots
+                        .acquire()
                         .await
                         .expect("the semaphore is never closed");
+                    if gateway.now_ms() >= until {
+                        // Others may have it by now; asking the vendor twice helps nobody.
+                        return;
+                    }
                     let connector = wanted.channel.connector.clone();
                     let what = fetch(&gateway, &wanted).await;
-                    gateway.settler.submit(input(what, connector)).await;
+                    gateway.settler.submit(input(what, connector, None)).await;
                 });
             }
         }

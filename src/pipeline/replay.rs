@@ -10,7 +10,8 @@ use serde_json::Value;
 
 use super::{envelope, receive};
 use crate::gateway::Gateway;
-use crate::store::inbox::{NewNotice, NewState, StoredMessage};
+use crate::store::inbox::{NewNotice, NewState};
+use crate::store::notices::StoredMessage;
 use crate::store::{self, messages};
 
 /// Why a message cannot be read again.

@@ -32,7 +32,7 @@ pub(crate) use write::tracking_term;
 use crate::bells::News;
 use crate::gateway::Gateway;
 use crate::store;
-use crate::store::inbox::NoticeEnd;
+use crate::store::notices::NoticeEnd;
 
 /// How often a batch that lost a race is tried again as a whole.
 const RACES: u32 = 3;

@@ -7,7 +7,7 @@ use sea_orm::FromQueryResult;
 
 use super::db::{Db, Error};
 use super::deliveries::{Page, newest, page};
-use super::inbox::StoredMessage;
+use super::notices::StoredMessage;
 use super::sql::{Sql, insert_many};
 
 /// Messages that one page looks through where no index answers its filters.

@@ -8,7 +8,7 @@ use domain::task::Task;
 use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend};
 
 use super::db::{Db, Error};
-use super::inbox::{self, NoticeEnd};
+use super::notices::{self, NoticeEnd};
 use super::outbox::{self, Finished};
 use super::sql::{Sql, insert_many};
 use super::stock;
@@ -401,7 +401,7 @@ impl Tx {
         now: i64,
         ends: &[(i64, i64, String, NoticeEnd)],
     ) -> Result<(), Error> {
-        inbox::end_notices(&self.inner, now, ends).await
+        notices::end(&self.inner, now, ends).await
     }
 
     /// Stock of some SKUs everywhere.

@@ -18,8 +18,9 @@ use jiff::Timestamp;
 
 use super::{Dead, Finding, Options, Report, Scope, run};
 use crate::catalog::CatalogCache;
-use crate::store::inbox::{self, Incoming, NewNotice, NewState, NoticeEnd};
+use crate::store::inbox::{self, Incoming, NewNotice, NewState};
 use crate::store::ledger;
+use crate::store::notices::{self, NoticeEnd};
 use crate::store::products::{self, Product};
 use crate::store::stock::{self, Count};
 use crate::store::testing::TempDb;
@@ -196,7 +197,7 @@ async fn books() -> TempDb {
     inbox::receive(&db, &[message("a"), message("a")])
         .await
         .unwrap();
-    let leased = inbox::claim_notices(&db, "t", now_ms(), now_ms() + 1_000, 10)
+    let leased = notices::claim(&db, "t", now_ms(), now_ms() + 1_000, 10, &[])
         .await
         .unwrap();
 

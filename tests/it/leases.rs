@@ -7,7 +7,7 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use kenh::app::Role;
 use kenh::pipeline::settle::{self, Input, NoticeInput, Prepared};
-use kenh::store::inbox::{self, NoticeEnd};
+use kenh::store::notices::{self, NoticeEnd};
 use kenh::store::outbox::{self, Finished, TaskEnd};
 
 use crate::app::{Kind, Setup, TestApp, on_both};
@@ -23,11 +23,11 @@ on_both! {
         let app = door_only(kind).await;
         app.web(&WebOrder::new("WEB-1"), "order.created").await;
         let now = app.gateway.now_ms();
-        let claimed = inbox::claim_notices(&app.gateway.db, "gone", now, now + 60_000, 10).await.unwrap();
+        let claimed = notices::claim(&app.gateway.db, "gone", now, now + 60_000, 10, &[]).await.unwrap();
         assert_eq!(claimed.len(), 1);
         let worker = app.gateway(2, &BTreeSet::from([Role::Work])).await;
         app.clock.advance(Duration::from_secs(59));
-        let claimed = inbox::claim_notices(&app.gateway.db, "hasty", app.gateway.now_ms(), i64::MAX, 10).await.unwrap();
+        let claimed = notices::claim(&app.gateway.db, "hasty", app.gateway.now_ms(), i64::MAX, 10, &[]).await.unwrap();
         assert!(claimed.is_empty(), "the lease still holds");
         assert_eq!(app.orders().await.len(), 0);
         app.clock.advance(Duration::from_secs(2));
@@ -63,7 +63,7 @@ on_both! {
         let app = door_only(kind).await;
         app.web(&WebOrder::new("WEB-1"), "order.created").await;
         let now = app.gateway.now_ms();
-        let claimed = inbox::claim_notices(&app.gateway.db, "slow", now, now + 60_000, 10).await.unwrap();
+        let claimed = notices::claim(&app.gateway.db, "slow", now, now + 60_000, 10, &[]).await.unwrap();
         let notice = claimed.into_iter().next().unwrap();
         app.clock.advance(Duration::from_secs(61));
         let worker = app.gateway(2, &BTreeSet::from([Role::Work])).await;

@@ -1,6 +1,8 @@
 //! A channel whose pushes only hint: the order is fetched with a signed call, and the token for
 //! it is refreshed once, whoever asks.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use futures_util::future::join_all;
@@ -9,6 +11,7 @@ use wiremock::matchers::{method, path, query_param};
 use wiremock::{Mock, Request, ResponseTemplate};
 
 use crate::app::{Setup, TestApp, on_both};
+use crate::senders::WebOrder;
 
 const DETAIL: &str = "/api/v2/order/get_order_detail";
 const REFRESH: &str = "/api/v2/auth/access_token/get";
@@ -88,6 +91,53 @@ fn parameter(request: &Request, name: &str) -> String {
 }
 
 on_both! {
+    async fn a_channel_whose_api_stalls_holds_up_no_other_channel(kind: Kind) {
+        let app = Setup::default()
+            .edit(|config| {
+                // 64 notices may be under way.
+                config.work.settle_batch = 1;
+                config.work.fetch_concurrency = 2;
+            })
+            .start(kind)
+            .await;
+        let now = app.clock_s();
+        let mended = Arc::new(AtomicBool::new(false));
+        let answers = Arc::clone(&mended);
+        Mock::given(method("GET"))
+            .and(path(DETAIL))
+            .respond_with(move |request: &Request| {
+                let number = parameter(request, "order_sn_list");
+                let order = document(&number, "READY_TO_SHIP", now);
+                let answer = good(&json!({"order_list": [order]}));
+                if answers.load(Ordering::SeqCst) {
+                    answer
+                } else {
+                    answer.set_delay(Duration::from_secs(8))
+                }
+            })
+            .mount(&app.shopee)
+            .await;
+        let pushes = (0..80).map(|n| {
+            let push = app.shopee_push(&format!("m{n}"), &format!("24112400001{n:02}"), "READY_TO_SHIP", now);
+            let app = &app;
+            async move { app.send(&push).await }
+        });
+        join_all(pushes).await;
+        app.until("the shop's API is asked and does not answer", || async {
+            requests(&app, DETAIL).await.len() == 2
+        }).await;
+
+        app.web(&WebOrder::phone("WEB-1"), "order.created").await;
+        app.until("the website's order is reserved", || async {
+            !app.orders().await.is_empty()
+        }).await;
+        assert_eq!(app.orders().await.len(), 1, "none of the stalled shop's");
+        mended.store(true, Ordering::SeqCst);
+        app.settle().await;
+        assert_eq!(app.orders().await.len(), 81);
+        app.finish().await;
+    }
+
     async fn a_push_leads_to_a_signed_fetch_and_an_order(kind: Kind) {
         let app = TestApp::start(kind).await;
         let now = app.clock_s();

@@ -10,7 +10,7 @@ use domain::id::ConversationId;
 use super::batch::{Batch, Codes, Slot};
 use super::input::NoticeInput;
 use crate::store::Error;
-use crate::store::inbox::NoticeEnd;
+use crate::store::notices::NoticeEnd;
 use crate::store::talks::LoadedTalk;
 use crate::store::tx::OrderRef;
 use domain::order::{Context, Fact};

@@ -9,7 +9,7 @@ use domain::order::Order;
 use domain::snapshot::Snapshot;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
-use crate::store::inbox::NoticeEnd;
+use crate::store::notices::NoticeEnd;
 use crate::store::outbox::Finished;
 use crate::store::stock;
 use crate::store::tx::OrderRef;

@@ -10,7 +10,8 @@ use super::batch::{Batch, Codes, Pending, Slot};
 use super::fact_of;
 use super::input::{Done, Input, NoticeInput, Nudge, Prepared, Refusal};
 use crate::pipeline::deliver;
-use crate::store::inbox::{NoticeEnd, order_code_of};
+use crate::store::inbox::order_code_of;
+use crate::store::notices::NoticeEnd;
 use crate::store::tx::OrderRef;
 use crate::store::{Error, accounts, stock};
 
