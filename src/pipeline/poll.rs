@@ -8,6 +8,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use connectors::channel::{CallContext, PollWindow, Polled, Polling};
+use connectors::inbound::VerifiedWebhook;
+use futures_util::future::join_all;
 
 use crate::config::ChannelConfig;
 use crate::crash;
@@ -67,7 +69,15 @@ pub async fn turn(
     let Some(position) = claimed else {
         return Ok(Duration::from_millis(every_ms.min(5_000).unsigned_abs()));
     };
-    let result = window(gateway, channel, polling, kind, &position, &token).await;
+    let mut moved = false;
+    let result = window(
+        gateway, channel, polling, kind, &position, &token, &mut moved,
+    )
+    .await;
+    // A cursor may be refused for good. One that fails twice in a row is given up: the window
+    // begins again, and what is known already is a duplicate.
+    let start_over =
+        result.is_err() && !moved && position.cursor.is_some() && position.last_error.is_some();
     let next_at = match &result {
         Ok(()) => gateway.now_ms() + every_ms,
         Err(_) => gateway.now_ms() + AFTER_ERROR_MS,
@@ -77,8 +87,11 @@ pub async fn turn(
         &channel.id,
         kind,
         &token,
-        next_at,
-        result.as_ref().err().map(String::as_str),
+        &polls::TurnEnd {
+            next_at,
+            error: result.as_ref().err().map(String::as_str),
+            start_over,
+        },
         gateway.now_ms(),
     )
     .await
@@ -96,6 +109,7 @@ async fn window(
     kind: &'static str,
     position: &Position,
     token: &str,
+    moved: &mut bool,
 ) -> Result<(), String> {
     let now = gateway.now_ms();
     let from = position.watermark - polling.overlap_s(kind) * 1000;
@@ -128,6 +142,7 @@ async fn window(
         )
         .await
         .map_err(|e| crate::telemetry::chain(&e))?;
+        *moved = true;
         if done || gateway.shutdown.is_triggered() {
             return Ok(());
         }
@@ -160,24 +175,7 @@ async fn page(
             .map_err(|e| e.to_string())?
         {
             Polled::Page { messages, next } => {
-                let mut found = 0;
-                for message in &messages {
-                    let incoming = prepare(
-                        &channel.id,
-                        &*channel.channel,
-                        message,
-                        &gateway.keys,
-                        gateway.now_ms(),
-                    );
-                    let stored = gateway
-                        .receiver
-                        .store(incoming)
-                        .await
-                        .map_err(|e| e.to_string())?;
-                    if stored.outcome == ReceiptOutcome::New {
-                        found += 1;
-                    }
-                }
+                let found = keep(gateway, channel, &messages).await?;
                 // Only now, when the page is durable, may the vendor forget it.
                 if let Some(confirm) = polling.confirm(kind, &response, context) {
                     ingest::send(gateway, channel, confirm)
@@ -206,4 +204,29 @@ async fn page(
             }
         }
     }
+}
+
+/// Puts the messages of a page into the inbox, all in a few commits; how many were new to us.
+async fn keep(
+    gateway: &Gateway,
+    channel: &ChannelConfig,
+    messages: &[VerifiedWebhook],
+) -> Result<i64, String> {
+    let stored = messages.iter().map(|message| {
+        let incoming = prepare(
+            &channel.id,
+            &*channel.channel,
+            message,
+            &gateway.keys,
+            gateway.now_ms(),
+        );
+        gateway.receiver.store(incoming)
+    });
+    let mut found = 0;
+    for stored in join_all(stored).await {
+        if stored.map_err(|e| e.to_string())?.outcome == ReceiptOutcome::New {
+            found += 1;
+        }
+    }
+    Ok(found)
 }

@@ -129,6 +129,17 @@ pub async fn advance(
     }
 }
 
+/// How a turn ended.
+#[derive(Debug, Clone, Copy)]
+pub struct TurnEnd<'a> {
+    /// When the next one is due.
+    pub next_at: i64,
+    /// Why it failed.
+    pub error: Option<&'a str>,
+    /// The next one begins the window again instead of going on in its middle.
+    pub start_over: bool,
+}
+
 /// Ends a turn.
 ///
 /// # Errors
@@ -138,17 +149,20 @@ pub async fn release(
     channel: &str,
     kind: &str,
     token: &str,
-    next_at: i64,
-    error: Option<&str>,
+    end: &TurnEnd<'_>,
     now: i64,
 ) -> Result<(), Error> {
-    Sql::new("UPDATE poll_position SET lease_token = NULL, lease_until = 0, next_at = ")
-        .bind(next_at)
-        .push(", last_error = ")
-        .bind(error.map(str::to_owned))
-        .push(", updated_at = ")
-        .bind(now)
-        .push(" WHERE channel = ")
+    let mut sql =
+        Sql::new("UPDATE poll_position SET lease_token = NULL, lease_until = 0, next_at = ")
+            .bind(end.next_at)
+            .push(", last_error = ")
+            .bind(end.error.map(str::to_owned))
+            .push(", updated_at = ")
+            .bind(now);
+    if end.start_over {
+        sql = sql.push(", cursor = NULL, window_to = NULL");
+    }
+    sql.push(" WHERE channel = ")
         .bind(channel)
         .push(" AND kind = ")
         .bind(kind)

@@ -25,6 +25,7 @@ mod holds;
 mod leases;
 mod path;
 mod permutations;
+mod polling;
 mod schema;
 mod shopee;
 mod stock;

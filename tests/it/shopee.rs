@@ -61,7 +61,7 @@ pub fn pair() -> ResponseTemplate {
 }
 
 /// The API shows every order that it is asked for.
-async fn show_orders(app: &TestApp, updated: i64) {
+pub async fn show_orders(app: &TestApp, updated: i64) {
     Mock::given(method("GET"))
         .and(path(DETAIL))
         .respond_with(move |request: &Request| {
@@ -83,7 +83,7 @@ async fn requests(app: &TestApp, wanted: &str) -> Vec<Request> {
     all
 }
 
-fn parameter(request: &Request, name: &str) -> String {
+pub fn parameter(request: &Request, name: &str) -> String {
     let found = request.url.query_pairs().find(|(key, _)| key == name);
     found
         .map(|(_, value)| value.into_owned())
