@@ -47,7 +47,11 @@ pub struct Server {
     /// Largest request body; a larger one is answered 413 without being buffered.
     #[schemars(range(min = 1_024, max = 67_108_864))]
     pub max_body_bytes: usize,
-    /// How long a sender may take for its headers and body, milliseconds.
+    /// A connection whose next request head is not there in this time is closed, milliseconds: one
+    /// that sends it slowly, and one that sends none.
+    #[schemars(range(min = 100, max = 300_000))]
+    pub head_timeout_ms: u64,
+    /// How long a sender may take for its body, milliseconds.
     #[schemars(range(min = 100, max = 300_000))]
     pub read_timeout_ms: u64,
     /// How long an answer may take, milliseconds.
@@ -68,6 +72,7 @@ impl Default for Server {
         Self {
             listen: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8080),
             max_body_bytes: 1_048_576,
+            head_timeout_ms: 60_000,
             read_timeout_ms: 10_000,
             request_timeout_ms: 30_000,
             shutdown_grace_s: 25,

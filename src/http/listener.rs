@@ -1,4 +1,5 @@
-//! The listening socket: at most so many connections at once, no delay on small answers.
+//! The listening socket: at most so many connections at once, a time for the head of each request,
+//! no delay on small answers.
 
 use std::net::SocketAddr;
 use std::pin::Pin;
@@ -6,70 +7,88 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use axum::extract::connect_info::Connected;
-use axum::serve::{IncomingStream, Listener};
+use axum::Router;
+use axum::extract::ConnectInfo;
+use axum::serve::Listener;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::GracefulShutdown;
 use tokio::io::{self, AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, Sleep};
+use tower::Service;
 
-/// A connection on which nothing moves in either direction for this long is closed: else a few
-/// thousand unfinished request heads would keep everybody else out.
+use crate::gateway::Gateway;
+
+/// A connection on which nothing moves in either direction for this long is closed: who neither
+/// reads an answer nor hangs up keeps nobody else out.
 const IDLE: Duration = Duration::from_secs(60);
 
 /// The address of the other side.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Peer(pub SocketAddr);
 
-/// Accepts no more connections than it may have open; further ones wait in the kernel's queue.
-#[derive(Debug)]
-pub struct Bounded {
-    inner: TcpListener,
-    room: Arc<Semaphore>,
-}
-
-impl Bounded {
-    /// At most `most` connections at once.
-    #[must_use]
-    pub fn new(inner: TcpListener, most: usize) -> Self {
-        Self {
-            inner,
-            room: Arc::new(Semaphore::new(most.max(1))),
-        }
+/// Serves until shutdown, then lets open requests end. There are never more connections open than
+/// `[server] max_connections`; further ones wait in the kernel's queue.
+pub async fn serve(gateway: Arc<Gateway>, mut listener: TcpListener, router: Router) {
+    let server = &gateway.config.server;
+    let room = Arc::new(Semaphore::new(server.max_connections.max(1)));
+    let mut http = http1::Builder::new();
+    http.timer(TokioTimer::new())
+        .header_read_timeout(Duration::from_millis(server.head_timeout_ms));
+    let open = GracefulShutdown::new();
+    while let Some((connection, peer)) = accept(&gateway, &mut listener, &room).await {
+        let router = router.clone();
+        let service = service_fn(move |mut request: http::Request<Incoming>| {
+            request.extensions_mut().insert(ConnectInfo(peer));
+            router.clone().call(request)
+        });
+        let served = open.watch(http.serve_connection(TokioIo::new(connection), service));
+        tokio::spawn(async move {
+            if let Err(error) = served.await {
+                // The other side hung up, was too slow, or does not speak HTTP.
+                tracing::debug!(%error, "a connection ended early");
+            }
+        });
     }
+    // From here on nobody is let in.
+    drop(listener);
+    open.shutdown().await;
 }
 
-impl Listener for Bounded {
-    type Io = Connection;
-    type Addr = SocketAddr;
-
-    async fn accept(&mut self) -> (Connection, SocketAddr) {
-        let place = Arc::clone(&self.room)
+/// The next connection; nothing after shutdown.
+async fn accept(
+    gateway: &Gateway,
+    listener: &mut TcpListener,
+    room: &Arc<Semaphore>,
+) -> Option<(Connection, Peer)> {
+    let next = async {
+        let place = Arc::clone(room)
             .acquire_owned()
             .await
             .expect("the semaphore is never closed");
-        let (stream, address) = Listener::accept(&mut self.inner).await;
-        // An acknowledgement is one small packet that its sender waits for.
-        if let Err(error) = stream.set_nodelay(true) {
-            tracing::debug!(%error, "could not set TCP_NODELAY");
-        }
-        let connection = Connection {
-            stream,
-            idle: Box::pin(tokio::time::sleep(IDLE)),
-            _place: place,
-        };
-        (connection, address)
+        // This accepts again after a pause where the process has no file descriptor left.
+        let (stream, address) = Listener::accept(listener).await;
+        (place, stream, address)
+    };
+    let (place, stream, address) = tokio::select! {
+        biased;
+        () = gateway.shutdown.triggered() => return None,
+        next = next => next,
+    };
+    // An acknowledgement is one small packet that its sender waits for.
+    if let Err(error) = stream.set_nodelay(true) {
+        tracing::debug!(%error, "could not set TCP_NODELAY");
     }
-
-    fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.inner.local_addr()
-    }
-}
-
-impl Connected<IncomingStream<'_, Bounded>> for Peer {
-    fn connect_info(stream: IncomingStream<'_, Bounded>) -> Self {
-        Self(*stream.remote_addr())
-    }
+    let connection = Connection {
+        stream,
+        idle: Box::pin(tokio::time::sleep(IDLE)),
+        _place: place,
+    };
+    Some((connection, Peer(address)))
 }
 
 /// A connection and its place among the open ones.

@@ -22,6 +22,8 @@ mod routing;
 mod stock;
 pub mod webhooks;
 
+pub use listener::serve;
+
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
@@ -32,7 +34,6 @@ use axum::http::StatusCode;
 use axum::middleware::{self, Next};
 use axum::response::Response;
 use axum::routing::{any, get};
-use tokio::net::TcpListener;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::timeout::TimeoutLayer;
 use utoipa::openapi::OpenApi;
@@ -41,7 +42,6 @@ use utoipa_axum::router::OpenApiRouter;
 use self::problem::{Code, Problem};
 use crate::app::Role;
 use crate::gateway::Gateway;
-use listener::{Bounded, Peer};
 
 /// All routes of the roles.
 pub fn router(gateway: &Arc<Gateway>, roles: &BTreeSet<Role>) -> Router {
@@ -115,19 +115,4 @@ async fn count_request(
         .metrics
         .http_request(route.as_deref(), response.status());
     response
-}
-
-/// Serves until shutdown, then lets open requests end.
-pub async fn serve(gateway: Arc<Gateway>, listener: TcpListener, router: Router) {
-    let listener = Bounded::new(listener, gateway.config.server.max_connections);
-    let stopping = gateway.shutdown.clone();
-    let served = axum::serve(
-        listener,
-        router.into_make_service_with_connect_info::<Peer>(),
-    )
-    .with_graceful_shutdown(async move { stopping.triggered().await })
-    .await;
-    if let Err(error) = served {
-        tracing::error!(%error, "the HTTP server ended badly");
-    }
 }

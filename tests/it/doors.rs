@@ -154,6 +154,17 @@ on_both! {
         app.finish().await;
     }
 
+    async fn a_connection_that_never_finishes_a_request_head_is_closed(kind: Kind) {
+        let setup = Setup::default().edit(|config| config.server.head_timeout_ms = 300);
+        let app = setup.start(kind).await;
+        let answer = raw(&app, &[b"POST /webhooks/web HTTP/1.1\r\nhost: x\r\nx-a: "]).await;
+        assert_eq!(answer, "", "nothing to answer, and the connection has ended");
+        let whole = b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n";
+        let answer = raw(&app, &[whole]).await;
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+        app.finish().await;
+    }
+
     async fn a_body_that_is_too_slow_is_refused(kind: Kind) {
         let setup = Setup::default().edit(|config| config.server.read_timeout_ms = 200);
         let app = setup.start(kind).await;
