@@ -26,6 +26,8 @@ pub(super) struct Written {
     pub legs: Legs,
     /// Received messages.
     pub inbox: Inbox,
+    /// What is not kept for good.
+    pub keep: Keep,
     /// The workers.
     pub work: Work,
     /// Field encryption.
@@ -223,6 +225,28 @@ impl Default for GroupCommit {
         Self {
             max_batch: 128,
             max_wait_us: 1_000,
+        }
+    }
+}
+
+/// How long what is not kept for good stays: `[keep]`. Orders, receipts, the stock ledger and the
+/// audit log have no end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Keep {
+    /// Days of the change feed: who was away longer reads the orders again.
+    #[schemars(range(min = 1, max = 3_650))]
+    pub changes_days: u32,
+    /// Days in which an `Idempotency-Key` gives its first answer again.
+    #[schemars(range(min = 1, max = 3_650))]
+    pub keys_days: u32,
+}
+
+impl Default for Keep {
+    fn default() -> Self {
+        Self {
+            changes_days: 90,
+            keys_days: 90,
         }
     }
 }

@@ -34,7 +34,7 @@ pub use calls::{Breaker, Calls, Factor, Rate, Retry};
 pub use catalog::{Catalog, KitPart, OpeningStock, Product};
 pub use channels::{AppConfig, ChannelConfig};
 pub use kenh::{
-    Alerts, Database, GroupCommit, Inbox, Legs, Limits, Log, LogFormat, Orders, ReserveWhen,
+    Alerts, Database, GroupCommit, Inbox, Keep, Legs, Limits, Log, LogFormat, Orders, ReserveWhen,
     Security, Server, Work,
 };
 pub use network::Network;
@@ -100,6 +100,8 @@ pub struct Config {
     pub legs: Legs,
     /// Received messages.
     pub inbox: Inbox,
+    /// What is not kept for good.
+    pub keep: Keep,
     /// The workers.
     pub work: Work,
     /// Field encryption.

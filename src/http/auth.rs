@@ -53,6 +53,18 @@ impl Caller {
         scopes.contains(&scope) || scopes.contains(&Scope::Admin)
     }
 
+    /// Whether the token is neither revoked nor expired by now. When the database does not answer,
+    /// nobody can say so.
+    pub async fn is_still_valid(&self, gateway: &Gateway) -> bool {
+        match tokens::by_id(&gateway.db, &self.token.id).await {
+            Ok(token) => token.is_some_and(|token| token.is_valid(gateway.now_ms())),
+            Err(error) => {
+                tracing::warn!(error = %crate::telemetry::chain(&error), "could not look a token up again");
+                false
+            }
+        }
+    }
+
     /// Refuses callers without the scope.
     ///
     /// # Errors

@@ -23,7 +23,7 @@ use super::audit::time;
 use super::auth::{Caller, Scope};
 use super::extract::{self, Query};
 use super::paging;
-use super::problem::Problem;
+use super::problem::{Code, Problem};
 use crate::bells::News;
 use crate::gateway::Gateway;
 use crate::store::feed;
@@ -46,7 +46,7 @@ pub(super) fn routes() -> OpenApiRouter<Arc<Gateway>> {
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 struct Wanted {
-    /// Changes after this position; from the beginning if left out.
+    /// Changes after this position; from the oldest that is kept if left out.
     after: Option<i64>,
     /// Rows of a page, 1 to 200; 50 if left out. A stream has no pages.
     limit: Option<u32>,
@@ -95,9 +95,12 @@ struct Changes {
 /// position; `Last-Event-ID` goes before `after`.
 #[utoipa::path(
     get, path = "/changes", tag = "changes", operation_id = "list_changes", params(Wanted),
-    responses((status = 200, description = "A page, or a stream", content(
-        (Changes = "application/json"), (Change = "text/event-stream"),
-    ))),
+    responses(
+        (status = 200, description = "A page, or a stream", content(
+            (Changes = "application/json"), (Change = "text/event-stream"),
+        )),
+        (status = 410, description = "The position is older than what is kept"),
+    ),
     security(("token" = ["orders:read"])),
 )]
 async fn list(
@@ -109,18 +112,18 @@ async fn list(
     caller.require(Scope::OrdersRead)?;
     caller.require_unbound()?;
     let limit = paging::limit(wanted.limit)?;
-    let mut after = wanted.after.unwrap_or(0);
-    if after < 0 {
+    let mut after = wanted.after;
+    if after.is_some_and(|after| after < 0) {
         return Err(Problem::invalid("after", "must be 0 or a position"));
     }
-    if wants_stream(&headers) {
-        if let Some(last) = extract::header(&headers, "last-event-id")? {
-            after = last
-                .trim()
-                .parse()
-                .map_err(|_| Problem::invalid("Last-Event-ID", "must be a position"))?;
-        }
-        let events = Sse::new(stream(gateway, after))
+    let streamed = wants_stream(&headers);
+    if streamed && let Some(last) = extract::header(&headers, "last-event-id")? {
+        let last = last.trim().parse();
+        after = Some(last.map_err(|_| Problem::invalid("Last-Event-ID", "must be a position"))?);
+    }
+    let after = kept(&gateway, after).await?;
+    if streamed {
+        let events = Sse::new(stream(gateway, caller, after))
             .keep_alive(KeepAlive::new().interval(KEEP_ALIVE).text("still here"));
         return Ok(events.into_response());
     }
@@ -133,6 +136,20 @@ async fn list(
     Ok(Json(Changes { data, next }).into_response())
 }
 
+/// The position to go on from; without one, from the oldest change that is kept.
+async fn kept(gateway: &Gateway, after: Option<i64>) -> Result<i64, Problem> {
+    let Some(oldest) = feed::oldest(&gateway.db).await? else {
+        return Ok(after.unwrap_or(0));
+    };
+    match after {
+        None => Ok(oldest - 1),
+        Some(after) if after < oldest - 1 => Err(Problem::new(Code::ChangesGone).detail(format!(
+            "the feed begins at position {oldest}; read the orders again, then go on from there"
+        ))),
+        Some(after) => Ok(after),
+    }
+}
+
 fn wants_stream(headers: &HeaderMap) -> bool {
     headers
         .get_all(header::ACCEPT)
@@ -142,32 +159,36 @@ fn wants_stream(headers: &HeaderMap) -> bool {
         .any(|kind| kind.trim().starts_with("text/event-stream"))
 }
 
-/// Changes after a position, until the gateway stops. When the database does not answer, the
-/// stream ends and its reader comes again with the last id.
+/// Changes after a position, until the gateway stops or the token ends. When the database does not
+/// answer, the stream ends and its reader comes again with the last id.
 fn stream(
     gateway: Arc<Gateway>,
+    caller: Caller,
     after: i64,
 ) -> impl Stream<Item = Result<Event, Infallible>> + Send + 'static {
-    let start = (gateway, after, Vec::new().into_iter());
-    stream::unfold(start, |(gateway, mut after, mut batch)| async move {
-        loop {
-            if let Some(change) = batch.next() {
-                let change: Change = change;
-                after = change.position;
-                let event = Event::default()
-                    .event("change")
-                    .id(after.to_string())
-                    .json_data(&change)
-                    .expect("a change is JSON");
-                return Some((Ok(event), (gateway, after, batch)));
+    let start = (gateway, caller, after, Vec::new().into_iter());
+    stream::unfold(
+        start,
+        |(gateway, caller, mut after, mut batch)| async move {
+            loop {
+                if let Some(change) = batch.next() {
+                    let change: Change = change;
+                    after = change.position;
+                    let event = Event::default()
+                        .event("change")
+                        .id(after.to_string())
+                        .json_data(&change)
+                        .expect("a change is JSON");
+                    return Some((Ok(event), (gateway, caller, after, batch)));
+                }
+                batch = next_batch(&gateway, &caller, after).await?.into_iter();
             }
-            batch = next_batch(&gateway, after).await?.into_iter();
-        }
-    })
+        },
+    )
 }
 
 /// The next changes, as soon as there are some; `None` at the end.
-async fn next_batch(gateway: &Gateway, after: i64) -> Option<Vec<Change>> {
+async fn next_batch(gateway: &Gateway, caller: &Caller, after: i64) -> Option<Vec<Change>> {
     loop {
         // Heard from before the look on, or what is published in between rings unheard.
         let published = gateway.bells.heard(News::Published);
@@ -176,6 +197,8 @@ async fn next_batch(gateway: &Gateway, after: i64) -> Option<Vec<Change>> {
         }
         match feed::changes(&gateway.db, after, BATCH).await {
             Ok(found) if found.is_empty() => {}
+            // Asked for each batch: a stream may outlive its token by days.
+            Ok(_) if !caller.is_still_valid(gateway).await => return None,
             Ok(found) => return Some(found.into_iter().map(Change::from).collect()),
             Err(error) => {
                 tracing::warn!(error = %crate::telemetry::chain(&error), "a change stream ends because the database does not answer");

@@ -184,6 +184,7 @@ pub fn explanation(code: Code) -> &'static str {
         Code::VersionConflict => page!("version-conflict"),
         Code::KeyReused => page!("idempotency-key-reused"),
         Code::KeyRequired => page!("idempotency-key-required"),
+        Code::ChangesGone => page!("changes-gone"),
         Code::RateLimited => page!("rate-limited"),
         Code::Internal => page!("internal"),
     }

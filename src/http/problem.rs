@@ -44,6 +44,8 @@ pub enum Code {
     KeyReused,
     /// `Idempotency-Key` is missing.
     KeyRequired,
+    /// The position is older than what is kept.
+    ChangesGone,
     /// Too many requests.
     RateLimited,
     /// A defect of ours.
@@ -52,7 +54,7 @@ pub enum Code {
 
 impl Code {
     /// All codes, for the test that each has its page.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::UnknownChannel,
         Self::NotFound,
         Self::MethodNotAllowed,
@@ -70,6 +72,7 @@ impl Code {
         Self::VersionConflict,
         Self::KeyReused,
         Self::KeyRequired,
+        Self::ChangesGone,
         Self::RateLimited,
         Self::Internal,
     ];
@@ -95,6 +98,7 @@ impl Code {
             Self::VersionConflict => "version-conflict",
             Self::KeyReused => "idempotency-key-reused",
             Self::KeyRequired => "idempotency-key-required",
+            Self::ChangesGone => "changes-gone",
             Self::RateLimited => "rate-limited",
             Self::Internal => "internal",
         }
@@ -114,6 +118,7 @@ impl Code {
             Self::BadRequest | Self::KeyRequired => StatusCode::BAD_REQUEST,
             Self::InvalidField | Self::FilterNotIndexed => StatusCode::UNPROCESSABLE_ENTITY,
             Self::NotAllowed | Self::VersionConflict | Self::KeyReused => StatusCode::CONFLICT,
+            Self::ChangesGone => StatusCode::GONE,
             Self::RateLimited => StatusCode::TOO_MANY_REQUESTS,
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
         }
@@ -138,6 +143,7 @@ impl Code {
             Self::VersionConflict => "It was changed by somebody else meanwhile",
             Self::KeyReused => "The idempotency key was used with another body",
             Self::KeyRequired => "An Idempotency-Key header is needed",
+            Self::ChangesGone => "These changes are not kept any more",
             Self::RateLimited => "Too many requests",
             Self::Internal => "The gateway made a mistake",
         }

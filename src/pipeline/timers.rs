@@ -1,5 +1,5 @@
-//! Timers: due orders, expired leases, the change feed, rules and catalog of the database, old
-//! raw bodies, numbers for operators. Polling the database is the truth; the bells only shorten
+//! Timers: due orders, expired leases, the change feed, rules and catalog of the database, what
+//! is not kept for good, numbers for operators. Polling the database is the truth; the bells only shorten
 //! the wait.
 
 use std::sync::Arc;
@@ -21,7 +21,7 @@ const CHANGES: i64 = 2_000;
 /// The publisher's role is taken over after this, milliseconds.
 const ROLE_MS: i64 = 10_000;
 
-/// Raw bodies dropped in one statement.
+/// Rows dropped in one statement.
 const PRUNES: i64 = 1_000;
 
 const DAY_MS: i64 = 86_400_000;
@@ -198,12 +198,21 @@ async fn rejected(gateway: Arc<Gateway>) -> Result<(), Error> {
 
 async fn prune(gateway: Arc<Gateway>) -> Result<(), Error> {
     let now = gateway.now_ms();
-    let before = now - i64::from(gateway.config.inbox.raw_days) * DAY_MS;
-    while upkeep::prune_raw(&gateway.db, now, before, PRUNES).await? > 0 {
+    let days_ago = |days: u32| now - i64::from(days) * DAY_MS;
+    let raw = days_ago(gateway.config.inbox.raw_days);
+    while upkeep::prune_raw(&gateway.db, now, raw, PRUNES).await? > 0 {
         if gateway.shutdown.is_triggered() {
-            break;
+            return Ok(());
         }
     }
+    let keep = gateway.config.keep;
+    let changes = days_ago(keep.changes_days);
+    while upkeep::prune_changes(&gateway.db, changes, PRUNES).await? > 0 {
+        if gateway.shutdown.is_triggered() {
+            return Ok(());
+        }
+    }
+    upkeep::prune_keys(&gateway.db, days_ago(keep.keys_days)).await?;
     Ok(())
 }
 

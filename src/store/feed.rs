@@ -37,6 +37,20 @@ pub async fn changes(db: &Db, after: i64, limit: i64) -> Result<Vec<Change>, Err
     )
 }
 
+/// The oldest position that is kept; nothing where there was no change yet.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn oldest(db: &Db) -> Result<Option<i64>, Error> {
+    let row = Sql::new("SELECT MIN(position) AS oldest FROM change")
+        .one(db.reader())
+        .await?;
+    Ok(row
+        .map(|row| row.try_get("", "oldest"))
+        .transpose()?
+        .flatten())
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::testing::TempDb;
@@ -73,5 +87,26 @@ mod tests {
             (third[0].order_id.as_str(), third[0].position),
             ("ord_3", 3)
         );
+    }
+    #[tokio::test]
+    async fn old_changes_go_and_positions_go_on() {
+        let db = TempDb::new().await;
+        write(&db, "ord_1").await;
+        write(&db, "ord_2").await;
+        upkeep::publish_changes(&db, 10).await.unwrap();
+        write(&db, "ord_3").await;
+        assert_eq!(upkeep::prune_changes(&db, 5, 10).await.unwrap(), 0);
+        assert_eq!(oldest(&db).await.unwrap(), Some(1));
+
+        // The last position stays, or numbers would begin again.
+        assert_eq!(upkeep::prune_changes(&db, 6, 10).await.unwrap(), 1);
+        assert_eq!(oldest(&db).await.unwrap(), Some(2));
+        upkeep::publish_changes(&db, 10).await.unwrap();
+        let rest = changes(&db, 1, 10).await.unwrap();
+        let places: Vec<_> = rest
+            .iter()
+            .map(|c| (c.order_id.as_str(), c.position))
+            .collect();
+        assert_eq!(places, [("ord_2", 2), ("ord_3", 3)]);
     }
 }

@@ -276,6 +276,19 @@ pub async fn find(db: &Db, hash: &str) -> Result<Option<Token>, Error> {
     Ok(row.map(Token::from))
 }
 
+/// The token with that id, valid or not.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn by_id(db: &Db, id: &str) -> Result<Option<Token>, Error> {
+    let row: Option<Row> = Sql::new(COLUMNS)
+        .push(" WHERE id = ")
+        .bind(id)
+        .read_one(db.reader())
+        .await?;
+    Ok(row.map(Token::from))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

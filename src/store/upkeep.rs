@@ -101,6 +101,35 @@ pub async fn publish_changes(db: &Db, limit: i64) -> Result<u64, Error> {
     .await?)
 }
 
+/// Drops published changes that are older than `before`; how many. The newest one stays, because
+/// the next position follows from it.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn prune_changes(db: &Db, before: i64, limit: i64) -> Result<u64, Error> {
+    Ok(Sql::new(
+        "DELETE FROM change WHERE seq IN (SELECT seq FROM change WHERE position IS NOT NULL \
+         AND position < (SELECT MAX(position) FROM change) AND at < ",
+    )
+    .bind(before)
+    .push(" ORDER BY position LIMIT ")
+    .bind(limit)
+    .push(")")
+    .run(db.writer())
+    .await?)
+}
+
+/// Drops idempotency keys that are older than `before`; how many.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn prune_keys(db: &Db, before: i64) -> Result<u64, Error> {
+    Ok(Sql::new("DELETE FROM idempotency WHERE created_at < ")
+        .bind(before)
+        .run(db.writer())
+        .await?)
+}
+
 /// Drops raw bodies that came before `before` and whose notices are all finished; how many.
 /// Receipts, keys and hashes stay for good.
 ///

@@ -8,7 +8,7 @@ use kenh::bells::News;
 use kenh::pipeline::receive;
 use kenh::pipeline::settle::Input;
 use kenh::store::outbox::{self, Finished, TaskEnd};
-use kenh::store::{feed, inbox, upkeep};
+use kenh::store::{feed, inbox, tokens, upkeep};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
@@ -344,6 +344,61 @@ async fn the_feed_shows_published_changes_and_a_stream_goes_on_until_the_gateway
     assert!(event.contains(&second), "{event}");
     app.stop().await;
     assert_eq!(text(&mut stream).await, None, "the stream ends in order");
+}
+
+#[tokio::test]
+async fn a_stream_ends_with_its_token() {
+    let app = App::start().await;
+    let token = app.token("bi", &OPERATOR, None).await;
+    enter(&app, &token, "k1").await;
+    let db = &app.gateway().db;
+    upkeep::publish_changes(db, 100).await.unwrap();
+    let mut stream = app.stream("/api/v1/changes", &token, &[]).await;
+    assert!(text(&mut stream).await.is_some());
+    let writer = app.token("nhap", &OPERATOR, None).await;
+    let stored = tokens::list(db).await.unwrap();
+    let id = &stored.iter().find(|t| t.actor == "bi").unwrap().id;
+    let now = app.gateway().now_ms();
+    assert!(tokens::revoke(db, id, now).await.unwrap());
+    let second = enter(&app, &writer, "k2").await;
+    upkeep::publish_changes(db, 100).await.unwrap();
+    app.gateway().bells.ring(News::Published);
+    // What was sent before the end may still be on its way.
+    while let Some(event) = text(&mut stream).await {
+        assert!(!event.contains(&second), "it goes on: {event}");
+    }
+    app.stop().await;
+}
+
+#[tokio::test]
+async fn a_position_that_is_not_kept_any_more_is_refused_and_never_skipped() {
+    let app = App::start().await;
+    let token = app.token("bi", &OPERATOR, None).await;
+    enter(&app, &token, "k1").await;
+    enter(&app, &token, "k2").await;
+    let db = &app.gateway().db;
+    upkeep::publish_changes(db, 100).await.unwrap();
+    let all = feed::changes(db, 0, 100).await.unwrap();
+    let last = all.last().unwrap().position;
+    app.clock.advance(Duration::from_secs(60));
+    upkeep::prune_changes(db, app.gateway().now_ms(), 100)
+        .await
+        .unwrap();
+
+    let gone = app.get("/api/v1/changes?after=0", &token).await;
+    assert_eq!(gone.problem(), "410 changes-gone");
+    assert!(
+        gone.text.contains(&format!("position {last}")),
+        "{}",
+        gone.text
+    );
+    let page = app.get("/api/v1/changes", &token).await;
+    assert_eq!(page.json["next"], last);
+    let page = app
+        .get(&format!("/api/v1/changes?after={}", last - 1), &token)
+        .await;
+    assert_eq!(page.json["data"][0]["position"], last);
+    app.stop().await;
 }
 
 #[tokio::test]
