@@ -12,14 +12,14 @@ use kenh::app::{self, Assembled, Parts, Role, Running};
 use kenh::clock::{Clock, SystemClock, SystemIds};
 use kenh::config::{self, Catalog, Loaded, Overlay, Rate};
 use kenh::gateway::Gateway;
-use kenh::store::products::{KitPart, Product};
-use kenh::store::{Db, products, stock};
+use kenh::import;
+use kenh::store::Db;
 use sqlx::{Connection, Row};
 
 use crate::Error;
 
 /// Of every SKU at every location: no order is held for want of goods.
-const ON_HAND: i64 = 10_000_000;
+const ON_HAND: u32 = 10_000_000;
 
 /// Calls under way at once at each target; the shipped 4 to 8 fit partners that take their time.
 const CONCURRENCY: usize = 32;
@@ -304,48 +304,13 @@ pub async fn start(assembled: Assembled, roles: &[Role]) -> Result<Running, Erro
 
 /// Puts the catalog in, and plenty of every SKU where the catalog has any.
 async fn fill(gateway: &Gateway, catalog: &Catalog) -> Result<(), Error> {
+    let mut plenty = catalog.clone();
+    for opening in &mut plenty.stock {
+        opening.on_hand = ON_HAND;
+    }
     let now = SystemClock::new().now_ms();
-    let rows: Vec<Product> = catalog
-        .products
-        .iter()
-        .map(|product| Product {
-            sku: product.sku.clone(),
-            name: product.name.clone(),
-            category: Some(product.category.clone()),
-            brand: product.brand.clone(),
-            tags: Vec::new(),
-            price: product.price,
-            tax_class: product.tax_class.clone(),
-            unit: None,
-            serial_tracked: product.serial_tracked,
-            installation: product.installation,
-            warranty_months: product.warranty_months,
-            components: product
-                .components
-                .iter()
-                .map(|part| KitPart {
-                    sku: part.sku.clone(),
-                    quantity: part.quantity,
-                })
-                .collect(),
-        })
-        .collect();
-    products::put(&gateway.db, now, &rows).await?;
+    import::catalog(&gateway.db, &plenty, &gateway.locations, now).await?;
     gateway.catalog.refresh(&gateway.db).await?;
-    let counts: Vec<stock::Count> = catalog
-        .stock
-        .iter()
-        .map(|opening| stock::Count {
-            location: opening.location.clone(),
-            sku: opening.sku.clone(),
-            on_hand: ON_HAND,
-            as_of: now,
-            sequence: 0,
-            safety: None,
-            reference: "opening".to_owned(),
-        })
-        .collect();
-    stock::open(&gateway.db, now, &counts).await?;
     Ok(())
 }
 

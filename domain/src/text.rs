@@ -179,6 +179,18 @@ pub fn mask_name(name: &str) -> String {
     masked
 }
 
+/// Line and column of a byte of a text; both from 1, columns in characters. A place beyond the end, or
+/// within a character, is the end of the text.
+#[must_use]
+pub fn line_and_column(text: &str, at: usize) -> (usize, usize) {
+    let before = text.get(..at).unwrap_or(text);
+    let start_of_line = before.rfind('\n').map_or(0, |newline| newline + 1);
+    (
+        before.matches('\n').count() + 1,
+        before[start_of_line..].chars().count() + 1,
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -269,5 +281,11 @@ mod tests {
             prop_assert_eq!(edits(&a, &b) == 0, a == b);
             prop_assert!(edits(&a, &b) <= a.len().max(b.len()));
         }
+    }
+
+    #[test]
+    fn columns_count_characters_not_bytes() {
+        assert_eq!(line_and_column("một\nhai ba", "một\nhai ".len()), (2, 5));
+        assert_eq!(line_and_column("một", 99), (1, 4));
     }
 }

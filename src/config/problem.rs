@@ -5,6 +5,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
+use domain::text::{line_and_column, nearest};
 use serde::Serialize;
 
 /// Whether the configuration can be used in spite of it.
@@ -178,16 +179,6 @@ fn within(source: &str, span: Range<usize>) -> Range<usize> {
     start..end.min(line_end)
 }
 
-/// Line and column (in characters), both from 1.
-fn line_and_column(source: &str, at: usize) -> (usize, usize) {
-    let before = &source[..within(source, at..at).start];
-    let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
-    (
-        before.matches('\n').count() + 1,
-        before[line_start..].chars().count() + 1,
-    )
-}
-
 fn offset_of(source: &str, line: usize, column: usize) -> usize {
     let line_start = source
         .split_inclusive('\n')
@@ -207,34 +198,7 @@ pub(super) fn did_you_mean<'n>(
     written: &str,
     known: impl IntoIterator<Item = &'n str>,
 ) -> Option<String> {
-    let allowed = 1 + written.chars().count() / 4;
-    known
-        .into_iter()
-        .map(|name| (distance(written, name), name))
-        .filter(|(distance, _)| *distance <= allowed)
-        .min()
-        .map(|(_, name)| format!("did you mean `{name}`?"))
-}
-
-/// Insertions, deletions and replacements between two words, case aside; two neighbours that
-/// changed places count once.
-fn distance(a: &str, b: &str) -> usize {
-    let a: Vec<char> = a.to_lowercase().chars().collect();
-    let b: Vec<char> = b.to_lowercase().chars().collect();
-    let mut rows: Vec<Vec<usize>> = vec![(0..=b.len()).collect()];
-    for i in 1..=a.len() {
-        let mut row = vec![i];
-        for j in 1..=b.len() {
-            let replaced = rows[i - 1][j - 1] + usize::from(a[i - 1] != b[j - 1]);
-            let mut best = replaced.min(rows[i - 1][j] + 1).min(row[j - 1] + 1);
-            if i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] {
-                best = best.min(rows[i - 2][j - 2] + 1);
-            }
-            row.push(best);
-        }
-        rows.push(row);
-    }
-    rows[a.len()][b.len()]
+    nearest(written, known).map(|name| format!("did you mean `{name}`?"))
 }
 
 #[cfg(test)]

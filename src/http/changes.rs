@@ -22,7 +22,7 @@ use utoipa_axum::routes;
 use super::audit::time;
 use super::auth::{Caller, Scope};
 use super::extract::{self, Query};
-use super::paging;
+use super::page;
 use super::problem::{Code, Problem};
 use crate::bells::News;
 use crate::gateway::Gateway;
@@ -111,7 +111,7 @@ async fn list(
 ) -> Result<Response, Problem> {
     caller.require(Scope::OrdersRead)?;
     caller.require_unbound()?;
-    let limit = paging::limit(wanted.limit)?;
+    let limit = page::limit(wanted.limit)?;
     let mut after = wanted.after;
     if after.is_some_and(|after| after < 0) {
         return Err(Problem::invalid("after", "must be 0 or a position"));

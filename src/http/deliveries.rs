@@ -14,7 +14,7 @@ use utoipa_axum::routes;
 use super::audit::time;
 use super::auth::{Caller, Scope};
 use super::extract::{self, Query};
-use super::paging;
+use super::page;
 use super::problem::{Code, Problem};
 use crate::bells::News;
 use crate::gateway::Gateway;
@@ -248,13 +248,13 @@ async fn list(
 ) -> Result<Json<Deliveries>, Problem> {
     caller.require(Scope::DeliveriesRead)?;
     caller.require_unbound()?;
-    paging::one_of("state", filter.state.as_deref(), &STATES)?;
-    paging::one_of("group", filter.group.as_deref(), &["cause"])?;
+    extract::one_of("state", filter.state.as_deref(), &STATES)?;
+    extract::one_of("group", filter.group.as_deref(), &["cause"])?;
     if filter.group.is_some() {
         return groups(&gateway, filter).await.map(Json);
     }
-    let limit = paging::limit(filter.limit)?;
-    let before = paging::row_cursor(filter.cursor.as_deref())?;
+    let limit = page::limit(filter.limit)?;
+    let before = page::row_cursor(filter.cursor.as_deref())?;
     let wanted = deliveries::Filter {
         target: filter.target,
         state: filter.state,
@@ -315,7 +315,7 @@ async fn show(
 ) -> Result<Json<DeliveryDetail>, Problem> {
     caller.require(Scope::DeliveriesRead)?;
     caller.require_unbound()?;
-    let (delivery, tries) = deliveries::one(&gateway.db, paging::row(&id)?)
+    let (delivery, tries) = deliveries::one(&gateway.db, extract::row_number(&id)?)
         .await?
         .ok_or_else(|| Problem::new(Code::NotFound))?;
     Ok(Json(DeliveryDetail {
@@ -423,7 +423,7 @@ async fn redrive_one(
 ) -> Result<Json<Redriven>, Problem> {
     caller.require(Scope::DeliveriesWrite)?;
     caller.require_unbound()?;
-    let id = paging::row(&id)?;
+    let id = extract::row_number(&id)?;
     let filter = Redrive {
         ids: vec![id],
         ..Redrive::default()

@@ -194,6 +194,28 @@ pub fn if_match(headers: &HeaderMap) -> Result<Option<i64>, Problem> {
         .map_err(|_| Problem::invalid("If-Match", "must be the version of the order"))
 }
 
+/// A row's number in a path. What is no number names nothing.
+///
+/// # Errors
+/// 404.
+pub(super) fn row_number(id: &str) -> Result<i64, Problem> {
+    id.parse().map_err(|_| Problem::new(Code::NotFound))
+}
+
+/// Refuses a word that is none of `known`.
+///
+/// # Errors
+/// 422 with the field.
+pub(super) fn one_of(field: &str, word: Option<&str>, known: &[&str]) -> Result<(), Problem> {
+    match word {
+        Some(word) if !known.contains(&word) => Err(Problem::invalid(
+            field,
+            format!("must be one of {}", known.join(", ")),
+        )),
+        _ => Ok(()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -16,7 +16,7 @@ use utoipa_axum::routes;
 use super::audit::time;
 use super::auth::{Caller, Scope};
 use super::extract::{self, Query, Raw};
-use super::paging;
+use super::page;
 use super::problem::{Code, Problem};
 use crate::bells::News;
 use crate::gateway::Gateway;
@@ -262,13 +262,13 @@ async fn list(
 ) -> Result<Json<Messages>, Problem> {
     caller.require(Scope::InboxRead)?;
     caller.require_unbound()?;
-    paging::one_of("state", filter.state.as_deref(), &STATES)?;
-    paging::one_of("group", filter.group.as_deref(), &["cause"])?;
+    extract::one_of("state", filter.state.as_deref(), &STATES)?;
+    extract::one_of("group", filter.group.as_deref(), &["cause"])?;
     if filter.group.is_some() {
         return groups(&gateway, &filter).await.map(Json);
     }
-    let limit = paging::limit(filter.limit)?;
-    let before = paging::row_cursor(filter.cursor.as_deref())?;
+    let limit = page::limit(filter.limit)?;
+    let before = page::row_cursor(filter.cursor.as_deref())?;
     let wanted = messages::Filter {
         channel: filter.channel,
         state: filter.state,
@@ -424,7 +424,7 @@ async fn show(
 ) -> Result<Json<Message>, Problem> {
     caller.require(Scope::InboxRead)?;
     caller.require_unbound()?;
-    let whole = messages::one(&gateway.db, paging::row(&id)?)
+    let whole = messages::one(&gateway.db, extract::row_number(&id)?)
         .await?
         .ok_or_else(|| Problem::new(Code::NotFound))?;
     Ok(Json(whole.into()))
@@ -463,7 +463,7 @@ async fn raw(
 ) -> Result<Response, Problem> {
     caller.require(Scope::InboxRaw)?;
     caller.require_unbound()?;
-    let stored = sealed(&gateway, paging::row(&id)?).await?;
+    let stored = sealed(&gateway, extract::row_number(&id)?).await?;
     let message = envelope::open(&gateway.keys, &stored)
         .map_err(|error| Problem::new(Code::NotAllowed).detail(error.to_string()))?;
     messages::note_opened(&gateway.db, stored.seq, caller.actor(), gateway.now_ms()).await?;
@@ -605,7 +605,7 @@ async fn replay_message(
     } else {
         extract::json(&body)?
     };
-    let id = paging::row(&id)?;
+    let id = extract::row_number(&id)?;
     let whole = messages::one(&gateway.db, id)
         .await?
         .ok_or_else(|| Problem::new(Code::NotFound))?;

@@ -14,7 +14,6 @@ mod listener;
 pub mod openapi;
 mod orders;
 pub mod page;
-mod paging;
 pub mod problem;
 mod products;
 pub mod rate;

@@ -70,28 +70,31 @@ impl Position {
 ///
 /// # Errors
 /// 422 outside 1 to 200.
-pub fn limit(wanted: Option<u32>) -> Result<usize, Problem> {
-    let limit = wanted.unwrap_or(USUAL);
-    if limit == 0 || limit > MOST {
-        return Err(Problem::invalid("limit", "must be 1 to 200"));
+pub fn limit(wanted: Option<u32>) -> Result<i64, Problem> {
+    match wanted.unwrap_or(USUAL) {
+        n @ 1..=MOST => Ok(i64::from(n)),
+        _ => Err(Problem::invalid(
+            "limit",
+            format!("must be between 1 and {MOST}"),
+        )),
     }
-    Ok(usize::try_from(limit).expect("a small number fits"))
 }
 
 /// How many rows to read for a page of `limit` items: one more says whether there is a next page.
 #[must_use]
-pub fn rows(limit: usize) -> i64 {
-    i64::try_from(limit).expect("a small number fits") + 1
+pub fn rows(limit: i64) -> i64 {
+    limit + 1
 }
 
 /// Cuts what was read to the page; the cursor of the next one, if there is more.
 pub fn cut<T>(
     items: &mut Vec<T>,
-    limit: usize,
+    limit: i64,
     keys: &KeyRing,
     list: &str,
     position: impl Fn(&T) -> Position,
 ) -> Option<String> {
+    let limit = usize::try_from(limit).unwrap_or_default();
     let more = items.len() > limit;
     items.truncate(limit);
     if !more {
@@ -100,8 +103,44 @@ pub fn cut<T>(
     items.last().map(|last| position(last).cursor(keys, list))
 }
 
+/// A cursor that is the number of a row.
+///
+/// # Errors
+/// 422 when it is not one of ours.
+pub(super) fn row_cursor(cursor: Option<&str>) -> Result<Option<i64>, Problem> {
+    cursor
+        .map(|text| text.parse().map_err(|_| strange_cursor()))
+        .transpose()
+}
+
+/// A cursor for rows that are ordered by two texts.
+pub(super) fn pair_cursor(first: &str, second: &str) -> String {
+    hex::encode(format!("{first}\n{second}"))
+}
+
+/// The two texts of [`pair_cursor`]; empty ones without a cursor, which come before all others.
+///
+/// # Errors
+/// 422 when it is not one of ours.
+pub(super) fn read_pair(cursor: Option<&str>) -> Result<(String, String), Problem> {
+    let Some(cursor) = cursor else {
+        return Ok(Default::default());
+    };
+    let text = hex::decode(cursor)
+        .ok()
+        .and_then(|bytes| String::from_utf8(bytes).ok())
+        .ok_or_else(strange_cursor)?;
+    let (first, second) = text.split_once('\n').ok_or_else(strange_cursor)?;
+    Ok((first.to_owned(), second.to_owned()))
+}
+
+fn strange_cursor() -> Problem {
+    Problem::invalid("cursor", "must be the next_cursor of a page before")
+}
+
 #[cfg(test)]
 mod tests {
+    use super::super::problem::Code;
     use super::*;
     use proptest::prelude::*;
 
@@ -159,5 +198,24 @@ mod tests {
         assert_eq!(items, [1, 2]);
         assert_eq!(Position::read(&keys, "l", &next).unwrap().at, 2);
         assert_eq!(cut(&mut items, 2, &keys, "l", at), None);
+    }
+
+    #[test]
+    fn a_cursor_of_two_texts_comes_back_as_it_was() {
+        let cursor = pair_cursor("hub-hcm", "Máy lạnh 1/2");
+        let read = read_pair(Some(&cursor)).unwrap();
+        assert_eq!(read, ("hub-hcm".to_owned(), "Máy lạnh 1/2".to_owned()));
+        assert_eq!(read_pair(None).unwrap(), (String::new(), String::new()));
+    }
+
+    #[test]
+    fn a_cursor_that_is_not_ours_is_refused() {
+        for cursor in ["zz", "616263", "ff"] {
+            assert_eq!(
+                read_pair(Some(cursor)).unwrap_err().code(),
+                Code::InvalidField
+            );
+        }
+        assert!(row_cursor(Some("1; DROP")).is_err());
     }
 }

@@ -13,7 +13,7 @@ use utoipa_axum::routes;
 
 use super::auth::{Caller, Scope};
 use super::extract::{self, Query};
-use super::paging;
+use super::page;
 use super::problem::Problem;
 use super::stock::kits;
 use crate::gateway::Gateway;
@@ -81,7 +81,7 @@ async fn list(
     Query(filter): Query<Filter>,
 ) -> Result<Json<ProductPage>, Problem> {
     caller.require(Scope::StockRead)?;
-    let limit = paging::limit(filter.limit)?;
+    let limit = page::limit(filter.limit)?;
     let after = filter.cursor.unwrap_or_default();
     let data = products::page(&gateway.db, filter.category.as_deref(), &after, limit).await?;
     let is_full = i64::try_from(data.len()).is_ok_and(|n| n >= limit);
@@ -273,8 +273,8 @@ async fn list_mappings(
     Query(filter): Query<MappingFilter>,
 ) -> Result<Json<MappingPage>, Problem> {
     caller.require(Scope::StockRead)?;
-    let limit = paging::limit(filter.limit)?;
-    let (channel, channel_sku) = paging::read_pair(filter.cursor.as_deref())?;
+    let limit = page::limit(filter.limit)?;
+    let (channel, channel_sku) = page::read_pair(filter.cursor.as_deref())?;
     let data = products::mappings(
         &gateway.db,
         filter.channel.as_deref(),
@@ -287,7 +287,7 @@ async fn list_mappings(
     let next_cursor = data
         .last()
         .filter(|_| is_full)
-        .map(|m| paging::pair_cursor(&m.channel, &m.channel_sku));
+        .map(|m| page::pair_cursor(&m.channel, &m.channel_sku));
     Ok(Json(MappingPage { data, next_cursor }))
 }
 

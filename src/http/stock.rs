@@ -14,7 +14,7 @@ use utoipa_axum::routes;
 use super::audit::time;
 use super::auth::{Caller, Scope};
 use super::extract::{self, Query};
-use super::paging;
+use super::page;
 use super::problem::{Code, Problem};
 use crate::gateway::Gateway;
 use crate::pipeline::settle::{Count, Done, Input};
@@ -120,8 +120,8 @@ async fn list(
         (Some(own), _) => Some(own),
         (None, wanted) => wanted,
     };
-    let limit = paging::limit(filter.limit)?;
-    let (after_location, after_sku) = paging::read_pair(filter.cursor.as_deref())?;
+    let limit = page::limit(filter.limit)?;
+    let (after_location, after_sku) = page::read_pair(filter.cursor.as_deref())?;
     let rows = stock::list(
         &gateway.db,
         location,
@@ -134,7 +134,7 @@ async fn list(
     let next_cursor = rows
         .last()
         .filter(|_| is_full)
-        .map(|row| paging::pair_cursor(&row.location, &row.sku));
+        .map(|row| page::pair_cursor(&row.location, &row.sku));
     Ok(Json(StockPage {
         data: rows.into_iter().map(StockLevel::from).collect(),
         next_cursor,

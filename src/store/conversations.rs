@@ -1,10 +1,123 @@
-//! Reading conversations: the queue of those who wait for an answer, and all of them.
+//! Conversations: one row per person and channel with the aggregate as a document, written in the
+//! settling transaction; read as the queue of those who wait for an answer, and as all of them.
 
-use sea_orm::FromQueryResult;
+use std::collections::HashMap;
+
+use domain::conversation::Conversation;
+use sea_orm::{ConnectionTrait, DbBackend, FromQueryResult};
 use serde_json::Value;
 
 use super::db::{Db, Error};
-use super::sql::Sql;
+use super::sql::{Sql, insert_many};
+use super::tx::Tx;
+
+/// A conversation with the version of its row; 0 when it is not stored yet.
+#[derive(Debug)]
+pub struct LoadedConversation {
+    /// The aggregate.
+    pub conversation: Conversation,
+    /// Version of the row.
+    pub row_version: i64,
+}
+
+impl Tx {
+    /// Loads the conversations of some persons in a channel, and keeps others from changing them
+    /// until the end of the transaction.
+    ///
+    /// # Errors
+    /// When the database refuses or a document is not readable.
+    pub async fn load_conversations(
+        &self,
+        channel: &str,
+        persons: &[String],
+    ) -> Result<HashMap<String, LoadedConversation>, Error> {
+        if persons.is_empty() {
+            return Ok(HashMap::new());
+        }
+        let on = self.on();
+        Sql::new("SELECT person, version, doc FROM conversation WHERE channel = ")
+            .bind(channel)
+            .push(" AND person IN ")
+            .bind_list(persons)
+            .push(" ORDER BY id")
+            .push_for(
+                on.get_database_backend(),
+                DbBackend::Postgres,
+                " FOR UPDATE",
+            )
+            .all(on)
+            .await?
+            .iter()
+            .map(|row| {
+                let doc: String = row.try_get("", "doc")?;
+                let conversation =
+                    serde_json::from_str(&doc).map_err(|source| Error::Document {
+                        what: "conversation",
+                        source,
+                    })?;
+                let row_version = row.try_get("", "version")?;
+                Ok((
+                    row.try_get("", "person")?,
+                    LoadedConversation {
+                        conversation,
+                        row_version,
+                    },
+                ))
+            })
+            .collect()
+    }
+
+    /// Writes conversations: channel, person, aggregate.
+    ///
+    /// # Errors
+    /// [`Error::Conflict`] when one was changed by somebody else.
+    pub async fn save_conversations(
+        &self,
+        now: i64,
+        conversations: &[(&str, &str, &LoadedConversation)],
+    ) -> Result<(), Error> {
+        if conversations.is_empty() {
+            return Ok(());
+        }
+        let mut rows = Vec::with_capacity(conversations.len());
+        for (channel, person, loaded) in conversations {
+            let view = loaded.conversation.view();
+            let doc =
+                serde_json::to_string(&loaded.conversation).map_err(|source| Error::Document {
+                    what: "conversation",
+                    source,
+                })?;
+            rows.push(vec![
+                view.id.to_string().into(),
+                (*channel).into(),
+                (*person).into(),
+                loaded.conversation.state().as_str().into(),
+                view.assignee.clone().into(),
+                view.order_id.clone().into(),
+                view.waiting_since.map(|t| t.as_millisecond()).into(),
+                now.into(),
+                (loaded.row_version + 1).into(),
+                doc.into(),
+            ]);
+        }
+        let changed = insert_many(
+            self.on(),
+            "INSERT INTO conversation (id, channel, person, state, assignee, order_id, waiting_since, updated_at, version, doc)",
+            rows,
+            "ON CONFLICT (channel, person) DO UPDATE SET state = excluded.state, assignee = excluded.assignee, \
+             order_id = excluded.order_id, waiting_since = excluded.waiting_since, updated_at = excluded.updated_at, \
+             version = excluded.version, doc = excluded.doc WHERE conversation.version = excluded.version - 1",
+        )
+        .await?;
+        if changed == u64::try_from(conversations.len()).expect("fits") {
+            Ok(())
+        } else {
+            Err(Error::Conflict {
+                what: "a conversation",
+            })
+        }
+    }
+}
 
 /// Which conversations.
 #[derive(Debug, Clone, Default)]

@@ -26,7 +26,6 @@ pub mod rules;
 mod signals;
 mod sql;
 pub mod stock;
-pub mod talks;
 #[cfg(test)]
 pub(crate) mod testing;
 pub mod tokens;

@@ -5,6 +5,8 @@ use std::ops::Range;
 
 use serde::Serialize;
 
+use crate::text::{line_and_column, nearest};
+
 /// One mistake in a configuration file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Problem {
@@ -126,64 +128,5 @@ impl<'a> Problems<'a> {
             suggestion,
         };
         self.found.push((span.start, problem));
-    }
-}
-
-pub(super) fn line_and_column(text: &str, at: usize) -> (usize, usize) {
-    let before = text.get(..at).unwrap_or(text);
-    let start_of_line = before.rfind('\n').map_or(0, |newline| newline + 1);
-    (
-        before.matches('\n').count() + 1,
-        before[start_of_line..].chars().count() + 1,
-    )
-}
-
-/// The known name closest to what was written, if it is close enough to be a slip.
-fn nearest<'n>(written: &str, known: impl IntoIterator<Item = &'n str>) -> Option<&'n str> {
-    let allowed = 1 + written.chars().count() / 4;
-    known
-        .into_iter()
-        .map(|name| (edit_distance(written, name), name))
-        .filter(|(distance, _)| *distance <= allowed)
-        .min()
-        .map(|(_, name)| name)
-}
-
-/// Insertions, deletions and replacements between two words, case aside; a swap of two
-/// neighbours counts as one.
-fn edit_distance(a: &str, b: &str) -> usize {
-    let a: Vec<char> = a.to_lowercase().chars().collect();
-    let b: Vec<char> = b.to_lowercase().chars().collect();
-    let mut rows: Vec<Vec<usize>> = vec![(0..=b.len()).collect()];
-    for i in 1..=a.len() {
-        let mut row = vec![i];
-        for j in 1..=b.len() {
-            let replace = rows[i - 1][j - 1] + usize::from(a[i - 1] != b[j - 1]);
-            let mut best = replace.min(rows[i - 1][j] + 1).min(row[j - 1] + 1);
-            if i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] {
-                best = best.min(rows[i - 2][j - 2] + 1);
-            }
-            row.push(best);
-        }
-        rows.push(row);
-    }
-    rows[a.len()][b.len()]
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn columns_count_characters_not_bytes() {
-        assert_eq!(line_and_column("một\nhai ba", "một\nhai ".len()), (2, 5));
-    }
-
-    #[test]
-    fn a_slip_finds_its_word_and_a_stranger_does_not() {
-        let known = ["province", "promised_by", "channel"];
-        assert_eq!(nearest("provinec", known), Some("province"));
-        assert_eq!(nearest("chanel", known), Some("channel"));
-        assert_eq!(nearest("weight", known), None);
     }
 }

@@ -5,12 +5,13 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use toml::Spanned;
 
-use super::problem::{Problems, line_and_column};
+use super::problem::Problems;
 use super::read::{Table, choose, one_or_many, text};
 use super::rules_file::Context;
 use super::rules_file_when::payment_method;
 use super::tests_in_file::{Count, Expect, InFileTest};
 use super::{FulfilledBy, Position, RoutingLine, RoutingOrder, region_of};
+use crate::text::line_and_column;
 
 /// When a test takes place if it does not say: a Monday morning, everything open.
 const USUAL_MOMENT: &str = "2026-01-05T10:00:00+07:00";

@@ -17,10 +17,10 @@ use super::input::{Done, Input, Prepared, Refusal};
 use crate::crash;
 use crate::gateway::Gateway;
 use crate::store::Error;
+use crate::store::conversations::LoadedConversation;
 use crate::store::inbox::order_code_of;
 use crate::store::notices::NoticeEnd;
 use crate::store::stock;
-use crate::store::talks::LoadedTalk;
 use crate::store::tx::{Loaded, OrderRef, Tx};
 
 /// What a committed batch did.
@@ -77,7 +77,7 @@ pub(super) struct Batch<'a> {
     pub(super) day: String,
     pub(super) slots: BTreeMap<String, Slot>,
     pub(super) ids: HashMap<OrderRef, String>,
-    pub(super) talks: BTreeMap<(String, String), (LoadedTalk, bool)>,
+    pub(super) conversations: BTreeMap<(String, String), (LoadedConversation, bool)>,
     pub(super) writes: Writes,
     pub(super) stock: StockTable,
     pub(super) known_skus: BTreeSet<String>,
@@ -99,7 +99,7 @@ pub(super) async fn settle_once(gateway: &Gateway, inputs: &[Input]) -> Result<S
         day: legal_day(now),
         slots: BTreeMap::new(),
         ids: HashMap::new(),
-        talks: BTreeMap::new(),
+        conversations: BTreeMap::new(),
         writes: Writes::default(),
         stock: StockTable::new(),
         known_skus: BTreeSet::new(),

@@ -10,8 +10,8 @@ use domain::id::ConversationId;
 use super::batch::{Batch, Codes, Slot};
 use super::input::NoticeInput;
 use crate::store::Error;
+use crate::store::conversations::LoadedConversation;
 use crate::store::notices::NoticeEnd;
-use crate::store::talks::LoadedTalk;
 use crate::store::tx::OrderRef;
 use domain::order::{Context, Fact};
 
@@ -41,20 +41,28 @@ impl Batch<'_> {
         codes: &mut Codes,
     ) -> Result<NoticeEnd, Error> {
         let key = (notice.channel.clone(), message.person.clone());
-        if !self.talks.contains_key(&key) {
+        if !self.conversations.contains_key(&key) {
             let persons = [message.person.clone()];
-            let known = self.tx.load_talks(&notice.channel, &persons).await?;
+            let known = self
+                .tx
+                .load_conversations(&notice.channel, &persons)
+                .await?;
             let loaded = known.into_values().next().unwrap_or_else(|| {
                 let id = ConversationId::from_uuid(self.gateway.ids.next(self.now_ms));
-                LoadedTalk {
-                    talk: Conversation::new(id, &notice.channel, &message.account, &message.person),
+                LoadedConversation {
+                    conversation: Conversation::new(
+                        id,
+                        &notice.channel,
+                        &message.account,
+                        &message.person,
+                    ),
                     row_version: 0,
                 }
             });
-            self.talks.insert(key.clone(), (loaded, false));
+            self.conversations.insert(key.clone(), (loaded, false));
         }
-        let (loaded, changed) = self.talks.get_mut(&key).expect("just put there");
-        let applied = loaded.talk.apply(&heard(message));
+        let (loaded, changed) = self.conversations.get_mut(&key).expect("just put there");
+        let applied = loaded.conversation.apply(&heard(message));
         *changed |= applied.changed;
         let mut order_id = None;
         for draft in applied.drafts {
@@ -63,8 +71,8 @@ impl Batch<'_> {
             let (id, _) =
                 self.find_or_create(&notice.channel, &notice.connector, &external_id, codes)?;
             self.apply(&id, &Fact::Snapshot(Box::new(draft)), context);
-            let (loaded, changed) = self.talks.get_mut(&key).expect("just put there");
-            *changed |= loaded.talk.link_draft(&external_id, &id);
+            let (loaded, changed) = self.conversations.get_mut(&key).expect("just put there");
+            *changed |= loaded.conversation.link_draft(&external_id, &id);
             order_id = Some(id);
         }
         Ok(NoticeEnd::Done { order_id })
@@ -93,13 +101,13 @@ impl Batch<'_> {
     }
 
     /// Writes the conversations of the batch.
-    pub(super) async fn save_talks(&mut self) -> Result<(), Error> {
+    pub(super) async fn save_conversations(&mut self) -> Result<(), Error> {
         let changed: Vec<_> = self
-            .talks
+            .conversations
             .iter()
             .filter(|(_, (_, changed))| *changed)
             .map(|((channel, person), (loaded, _))| (channel.as_str(), person.as_str(), loaded))
             .collect();
-        self.tx.save_talks(self.now_ms, &changed).await
+        self.tx.save_conversations(self.now_ms, &changed).await
     }
 }

@@ -78,7 +78,7 @@ impl Batch<'_> {
             .map(|(id, _)| id.clone())
             .collect();
         self.save(&changed).await?;
-        self.save_talks().await?;
+        self.save_conversations().await?;
         let mut tasks = self.flush_tasks().await?;
         let finished: Vec<_> = inputs
             .iter()
