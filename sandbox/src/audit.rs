@@ -259,7 +259,7 @@ fn compare(
     say: &mut impl FnMut(String),
 ) {
     if promise == Promise::Nothing {
-        leftovers(sale, held, say);
+        leftovers(sale, held, ledger.crossing, say);
         return;
     }
     let whole = promise == Promise::Whole;
@@ -319,24 +319,32 @@ fn covers(
     }
 }
 
-/// The news of a cancellation and the news that the parcel has left may cross each other.
-const CROSSING: Duration = Duration::from_secs(2);
-
 /// What had left before the cancellation could take effect comes back by hand: the gateway has
 /// asked for it and was told that it is too late, or it knew already that the parcel had left.
-fn left_before(sale: &Sale, parcel: &Fulfillment) -> bool {
+fn left_before(sale: &Sale, parcel: &Fulfillment, crossing: Duration) -> bool {
     parcel.late_cancel
         || sale
             .cancelled_at
             .zip(parcel.shipped_at)
-            .is_some_and(|(cancelled, shipped)| shipped < cancelled + CROSSING)
+            .is_some_and(|(cancelled, shipped)| shipped < cancelled + crossing)
 }
 
-fn leftovers(sale: &Sale, held: &Effects<'_>, say: &mut impl FnMut(String)) {
+/// How long after the cancellation a parcel left that nobody asked back.
+fn went_on(sale: &Sale, parcel: &Fulfillment) -> String {
+    match sale.cancelled_at.zip(parcel.shipped_at) {
+        Some((cancelled, shipped)) => format!(
+            ": it left {} ms after the cancellation, and nobody asked for it back",
+            shipped.saturating_duration_since(cancelled).as_millis()
+        ),
+        None => String::new(),
+    }
+}
+
+fn leftovers(sale: &Sale, held: &Effects<'_>, crossing: Duration, say: &mut impl FnMut(String)) {
     let gone: BTreeSet<&str> = held
         .fulfillments
         .iter()
-        .filter(|(_, one)| left_before(sale, one))
+        .filter(|(_, one)| left_before(sale, one, crossing))
         .map(|(_, one)| one.reservation_id.as_str())
         .collect();
     for (id, one) in &held.reservations {
@@ -345,8 +353,9 @@ fn leftovers(sale: &Sale, held: &Effects<'_>, say: &mut impl FnMut(String)) {
         }
     }
     for (id, one) in &held.fulfillments {
-        if !left_before(sale, one) {
-            say(format!("fulfillment order {id} is {:?}", one.state));
+        if !left_before(sale, one, crossing) {
+            let after = went_on(sale, one);
+            say(format!("fulfillment order {id} is {:?}{after}", one.state));
         }
     }
     for (id, one) in &held.invoices {

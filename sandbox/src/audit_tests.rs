@@ -1,6 +1,7 @@
 //! One delivered order with everything, then one lie at a time.
 
 use std::collections::BTreeMap;
+use std::time::Instant;
 
 use super::*;
 use crate::{
@@ -216,6 +217,33 @@ fn a_cancelled_order_must_leave_nothing_behind() {
         invoice.adjustments.insert("adj_1".to_owned(), -12_990_000);
     }
     assert_eq!(audit(&ledger, &[link("cancelled")]), Vec::<String>::new());
+}
+
+#[test]
+fn a_parcel_may_leave_while_the_news_of_a_cancellation_is_on_its_way_and_not_later() {
+    let mut ledger = delivered();
+    let cancelled = Instant::now();
+    for sale in ledger.sales.values_mut() {
+        sale.fate = Fate::Cancelled;
+        sale.cancelled_at = Some(cancelled);
+    }
+    for parcel in ledger.target("hub").fulfillments.values_mut() {
+        parcel.shipped_at = Some(cancelled + Duration::from_millis(2_500));
+    }
+    let parcels = |ledger: &Ledger| -> Vec<String> {
+        let mut found = audit(ledger, &[link("cancelled")]);
+        found.retain(|text| text.contains("fulfillment order"));
+        found
+    };
+    ledger.crossing = Duration::from_secs(2);
+    let found = parcels(&ledger);
+    assert_eq!(found.len(), 1);
+    assert!(
+        found[0].contains("2500 ms after the cancellation"),
+        "{found:?}"
+    );
+    ledger.crossing = Duration::from_secs(10);
+    assert_eq!(parcels(&ledger), Vec::<String>::new());
 }
 
 #[test]

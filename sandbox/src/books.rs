@@ -3,7 +3,7 @@
 //! comparison that [`crate::audit`] makes.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -261,6 +261,10 @@ pub(crate) struct Ledger {
     pub(crate) catalog: BTreeMap<String, Product>,
     pub(crate) install_in: Option<Vec<String>>,
     pub(crate) violations: Vec<String>,
+    /// The news of a cancellation and the news that the parcel has left may cross each other for so
+    /// long: with faults, a location's answer alone may be lost for eight seconds, and until the
+    /// gateway knows what became of a request it cannot take it back.
+    pub(crate) crossing: Duration,
 }
 
 /// What one channel's API was asked.

@@ -160,7 +160,10 @@ impl Sandbox {
             ("zalo_oauth".to_owned(), Partner::ZaloOauth),
             ("control".to_owned(), Partner::Control),
         ];
-        let mut ledger = Ledger::default();
+        let mut ledger = Ledger {
+            crossing: Duration::from_secs(if options.faults { 10 } else { 2 }),
+            ..Ledger::default()
+        };
         for spec in &options.targets {
             partners.push((spec.id.clone(), Partner::Target(spec.id.clone())));
             ledger
