@@ -191,6 +191,11 @@ pub enum Polled {
         /// Why, safe to log.
         reason: String,
     },
+    /// The vendor refuses this very request, its cursor perhaps.
+    Refused {
+        /// Why, safe to log.
+        reason: String,
+    },
     /// A person must act.
     Account {
         /// Why, safe to log.

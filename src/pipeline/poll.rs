@@ -25,6 +25,9 @@ const LEASE_MS: i64 = 120_000;
 /// A poll that failed comes again after this, milliseconds.
 const AFTER_ERROR_MS: i64 = 15_000;
 
+/// A vendor may ask for a longer pause, up to this.
+const LONGEST_PAUSE_S: u64 = 3_600;
+
 /// Runs one poll of one channel until shutdown.
 pub async fn run(gateway: Arc<Gateway>, channel: ChannelConfig, kind: &'static str) {
     while !gateway.shutdown.is_triggered() {
@@ -74,14 +77,19 @@ pub async fn turn(
         gateway, channel, polling, kind, &position, &token, &mut moved,
     )
     .await;
-    // A cursor may be refused for good. One that fails twice in a row is given up: the window
-    // begins again, and what is known already is a duplicate.
-    let start_over =
-        result.is_err() && !moved && position.cursor.is_some() && position.last_error.is_some();
-    let next_at = match &result {
-        Ok(()) => gateway.now_ms() + every_ms,
-        Err(_) => gateway.now_ms() + AFTER_ERROR_MS,
-    };
+    // A cursor may be refused for good. One that is refused after a turn that failed already is
+    // given up: the window begins again, and what is known already is a duplicate. A vendor that
+    // has no time now has not refused it.
+    let start_over = matches!(result, Err(Failure::Refused(_)))
+        && !moved
+        && position.cursor.is_some()
+        && position.last_error.is_some();
+    let next_at = gateway.now_ms()
+        + match &result {
+            Ok(()) => every_ms,
+            Err(failure) => failure.pause_ms(),
+        };
+    let result = result.map_err(Failure::into_reason);
     polls::release(
         &gateway.db,
         &channel.id,
@@ -102,6 +110,46 @@ pub async fn turn(
     ))
 }
 
+/// Why a page could not be read.
+enum Failure {
+    /// The vendor, the token or our own store cannot do it now; a vendor may say for how long.
+    Later {
+        after_s: Option<u64>,
+        reason: String,
+    },
+    /// The vendor refuses this very request, or answers what we cannot read.
+    Refused(String),
+}
+
+impl Failure {
+    fn later(reason: impl Into<String>) -> Self {
+        Self::Later {
+            after_s: None,
+            reason: reason.into(),
+        }
+    }
+
+    fn pause_ms(&self) -> i64 {
+        let asked = match self {
+            Self::Later { after_s, .. } => after_s.unwrap_or(0).min(LONGEST_PAUSE_S),
+            Self::Refused(_) => 0,
+        };
+        AFTER_ERROR_MS.max(i64::try_from(asked).unwrap_or(0) * 1000)
+    }
+
+    fn into_reason(self) -> String {
+        match self {
+            Self::Later { reason, .. } | Self::Refused(reason) => reason,
+        }
+    }
+}
+
+impl From<crate::store::Error> for Failure {
+    fn from(error: crate::store::Error) -> Self {
+        Self::later(crate::telemetry::chain(&error))
+    }
+}
+
 async fn window(
     gateway: &Gateway,
     channel: &ChannelConfig,
@@ -110,7 +158,7 @@ async fn window(
     position: &Position,
     token: &str,
     moved: &mut bool,
-) -> Result<(), String> {
+) -> Result<(), Failure> {
     let now = gateway.now_ms();
     let from = position.watermark - polling.overlap_s(kind) * 1000;
     let longest = polling.longest_window_s(kind).saturating_mul(1000);
@@ -140,8 +188,7 @@ async fn window(
                 lease_until: gateway.now_ms() + LEASE_MS,
             },
         )
-        .await
-        .map_err(|e| crate::telemetry::chain(&e))?;
+        .await?;
         *moved = true;
         if done || gateway.shutdown.is_triggered() {
             return Ok(());
@@ -157,10 +204,9 @@ async fn page(
     polling: &dyn Polling,
     kind: &'static str,
     window: &PollWindow,
-) -> Result<(i64, Option<String>), String> {
-    let mut access = tokens::access(gateway, channel)
-        .await
-        .map_err(|e| e.to_string())?;
+) -> Result<(i64, Option<String>), Failure> {
+    let later = |error: tokens::Error| Failure::later(error.to_string());
+    let mut access = tokens::access(gateway, channel).await.map_err(later)?;
     let mut renewed = false;
     loop {
         let context = CallContext {
@@ -169,10 +215,10 @@ async fn page(
         };
         let response = ingest::send(gateway, channel, polling.request(kind, window, context))
             .await
-            .map_err(|(_, reason)| reason)?;
+            .map_err(|(after_s, reason)| Failure::Later { after_s, reason })?;
         match polling
             .read(kind, window, &response)
-            .map_err(|e| e.to_string())?
+            .map_err(|e| Failure::Refused(e.to_string()))?
         {
             Polled::Page { messages, next } => {
                 let found = keep(gateway, channel, &messages).await?;
@@ -180,27 +226,24 @@ async fn page(
                 if let Some(confirm) = polling.confirm(kind, &response, context) {
                     ingest::send(gateway, channel, confirm)
                         .await
-                        .map_err(|(_, reason)| reason)?;
+                        .map_err(|(after_s, reason)| Failure::Later { after_s, reason })?;
                 }
                 return Ok((found, next));
             }
             Polled::TokenExpired if !renewed => {
-                access = Some(
-                    tokens::renew(gateway, channel)
-                        .await
-                        .map_err(|e| e.to_string())?,
-                );
+                access = Some(tokens::renew(gateway, channel).await.map_err(later)?);
                 renewed = true;
             }
-            Polled::TokenExpired => return Err("the access token is expired".to_owned()),
-            Polled::Retry { reason, .. } => return Err(reason),
+            Polled::TokenExpired => return Err(Failure::later("the access token is expired")),
+            Polled::Retry { after_s, reason } => return Err(Failure::Later { after_s, reason }),
+            Polled::Refused { reason } => return Err(Failure::Refused(reason)),
             Polled::Account { reason } => {
                 tracing::error!(
                     channel = channel.id,
                     reason,
                     "a channel refuses our account"
                 );
-                return Err(reason);
+                return Err(Failure::later(reason));
             }
         }
     }
@@ -211,7 +254,7 @@ async fn keep(
     gateway: &Gateway,
     channel: &ChannelConfig,
     messages: &[VerifiedWebhook],
-) -> Result<i64, String> {
+) -> Result<i64, Failure> {
     let stored = messages.iter().map(|message| {
         let incoming = prepare(
             &channel.id,
@@ -224,7 +267,8 @@ async fn keep(
     });
     let mut found = 0;
     for stored in join_all(stored).await {
-        if stored.map_err(|e| e.to_string())?.outcome == ReceiptOutcome::New {
+        let stored = stored.map_err(|e| Failure::later(e.to_string()))?;
+        if stored.outcome == ReceiptOutcome::New {
             found += 1;
         }
     }

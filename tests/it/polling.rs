@@ -95,6 +95,27 @@ on_both! {
         app.finish().await;
     }
 
+    async fn a_vendor_that_has_no_time_does_not_cost_the_place_in_the_window(kind: Kind) {
+        let app = TestApp::start(kind).await;
+        show_orders(&app, app.clock_s()).await;
+        let calls = std::sync::atomic::AtomicUsize::new(0);
+        list(&app, move |cursor| match cursor {
+            "" => rows(&["2411240000001"], Some("20")),
+            _ if calls.fetch_add(1, std::sync::atomic::Ordering::SeqCst) < 3 => {
+                ResponseTemplate::new(503)
+            }
+            _ => rows(&["2411240000002"], None),
+        }).await;
+        for _ in 0..3 {
+            turn(&app).await.unwrap_err();
+        }
+        turn(&app).await.unwrap();
+        app.settle().await;
+        assert_eq!(app.orders().await.len(), 2);
+        assert_eq!(cursors(&app).await, ["", "20", "20", "20", "20"]);
+        app.finish().await;
+    }
+
     async fn a_cursor_that_is_refused_for_good_is_given_up_and_the_window_begins_again(kind: Kind) {
         let app = TestApp::start(kind).await;
         show_orders(&app, app.clock_s()).await;

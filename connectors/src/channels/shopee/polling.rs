@@ -108,9 +108,10 @@ impl Polling for Shopee {
                     reason: "no such call there".to_owned(),
                 });
             }
-            Answer::Reauthorize { reason }
-            | Answer::Account { reason }
-            | Answer::Refused { reason } => return Ok(Polled::Account { reason }),
+            Answer::Reauthorize { reason } | Answer::Account { reason } => {
+                return Ok(Polled::Account { reason });
+            }
+            Answer::Refused { reason } => return Ok(Polled::Refused { reason }),
         };
         if kind == LOST_PUSH {
             return lost_pushes(&part(&document, "/response")?);

@@ -107,7 +107,7 @@ impl Polling for WooCommerce {
             Answer::NotFound => Ok(Polled::Account {
                 reason: "no REST API there".to_owned(),
             }),
-            Answer::Refused { reason } => Ok(Polled::Account { reason }),
+            Answer::Refused { reason } => Ok(Polled::Refused { reason }),
         }
     }
 }
