@@ -212,10 +212,11 @@ pub(crate) async fn apply(
     Ok(())
 }
 
-/// When the places of the movements were last counted. On PostgreSQL this locks their counters,
-/// all of them in the order of the key: two workers that need the same ones then wait for each
-/// other instead of deadlocking, and no count comes between the look and the change. SQLite has one
-/// writer; there only movements of units on hand need the look.
+/// When the places of the movements were last counted. On PostgreSQL this locks their counters, in
+/// the order of the key: two workers that move the same ones wait for each other instead of
+/// deadlocking, and no count comes between the look and the change. (A batch that also takes counts
+/// has locked those before; where that ends in a deadlock, the server ends one of the two and it is
+/// settled again.) SQLite has one writer; there only movements of units on hand need the look.
 async fn counted<'a>(
     on: &impl ConnectionTrait,
     movements: &'a [Movement],

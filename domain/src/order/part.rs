@@ -1,5 +1,7 @@
 //! A part: the fulfillment order of one location with its reservation, inside the order.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -64,11 +66,27 @@ pub(crate) struct PartLine {
     pub(crate) rule_gift: bool,
     /// Units with a `ship` movement.
     pub(crate) shipped: u32,
+    /// The same by the report that named them, so that a report that comes late keeps its moment.
+    pub(crate) booked: BTreeMap<i64, u32>,
     /// Units with a `release` movement.
     pub(crate) released: u32,
     /// Units with a `return` movement.
     pub(crate) returned: u32,
 }
+
+/// Units of a line that left at one moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Departure {
+    /// The report that says so.
+    pub(crate) sequence: i64,
+    /// When.
+    pub(crate) at: Timestamp,
+    pub(crate) units: u32,
+}
+
+/// In the place of a report's sequence where the state alone says that the units have left.
+/// Sequences are not negative.
+const UNREPORTED: i64 = -1;
 
 impl PartLine {
     /// What a kit is made of; empty for plain goods.
@@ -288,23 +306,19 @@ impl Part {
     pub(crate) fn units_left(&self, line: &PartLine, log: Option<&EventLog>) -> u32 {
         self.departures(line, log)
             .iter()
-            .map(|(_, units)| *units)
+            .map(|departure| departure.units)
             .sum()
     }
 
-    /// The moments at which units of a line left, in the order of the reports.
-    pub(crate) fn departures(
-        &self,
-        line: &PartLine,
-        log: Option<&EventLog>,
-    ) -> Vec<(Timestamp, u32)> {
+    /// How units of a line left, in the order of the reports.
+    pub(crate) fn departures(&self, line: &PartLine, log: Option<&EventLog>) -> Vec<Departure> {
         let Some(left_at) = self.left_at() else {
             return Vec::new();
         };
         let mut departures = Vec::new();
         let mut rest = line.quantity;
         let mut reported = false;
-        for (_, (at, kind)) in log.into_iter().flatten() {
+        for (sequence, (at, kind)) in log.into_iter().flatten() {
             let EventKind::Shipped { lines, .. } = kind else {
                 continue;
             };
@@ -319,12 +333,20 @@ impl Part {
                     .min(rest)
             };
             if named > 0 {
-                departures.push((*at, named));
+                departures.push(Departure {
+                    sequence: *sequence,
+                    at: *at,
+                    units: named,
+                });
                 rest -= named;
             }
         }
         if !reported && rest > 0 {
-            departures.push((left_at, rest));
+            departures.push(Departure {
+                sequence: UNREPORTED,
+                at: left_at,
+                units: rest,
+            });
         }
         departures
     }

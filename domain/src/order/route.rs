@@ -1,5 +1,7 @@
 //! What routing needs of an order, and what an order takes from a decision.
 
+use std::collections::BTreeMap;
+
 use jiff::{SignedDuration, Timestamp};
 
 use crate::fulfillment::State;
@@ -234,6 +236,7 @@ impl Order {
             demand,
             rule_gift: false,
             shipped: 0,
+            booked: BTreeMap::new(),
             released: 0,
             returned: 0,
         }
@@ -357,6 +360,7 @@ fn gifts(gifts: &[Gift], location: &str) -> Vec<PartLine> {
             demand: vec![(gift.sku.clone(), 1)],
             rule_gift: true,
             shipped: 0,
+            booked: BTreeMap::new(),
             released: 0,
             returned: 0,
         })

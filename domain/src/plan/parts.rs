@@ -5,7 +5,7 @@ use jiff::Timestamp;
 
 use crate::fulfillment::State;
 use crate::order::effects::{EffectState, TakenBack};
-use crate::order::part::{Closed, Part};
+use crate::order::part::{Closed, Departure, Part};
 use crate::order::{Lifecycle, Order, RoutingHold};
 use crate::task::{FulfillmentTaskLine, Leg, StockLine, TaskBody};
 
@@ -296,7 +296,7 @@ impl Order {
         };
         let returned = matches!(part.state, State::Returned { .. });
         let counts = part.counts();
-        let departures: Vec<Vec<(Timestamp, u32)>> = part
+        let departures: Vec<Vec<Departure>> = part
             .lines
             .iter()
             .map(|line| part.departures(line, log))
@@ -308,17 +308,19 @@ impl Order {
             let line = &part.lines[number];
             let mut open = line.quantity - line.shipped - line.released;
             let mut gone = line.shipped;
-            let mut booked = line.shipped;
+            let mut booked = line.booked.clone();
             let mut moves = Vec::new();
-            for (at, units) in departures {
-                let new = units.saturating_sub(booked).min(open);
-                booked = booked.saturating_sub(units);
+            for departure in departures {
+                let known = booked.entry(departure.sequence).or_default();
+                let new = departure.units.saturating_sub(*known).min(open);
                 if counts && new > 0 {
+                    *known += new;
                     open -= new;
                     gone += new;
-                    moves.push((MovementKind::Ship, new, at));
+                    moves.push((MovementKind::Ship, new, departure.at));
                 }
             }
+            booked.retain(|_, units| *units > 0);
             if over && open > 0 {
                 short |= counts;
                 moves.push((MovementKind::Release, open, now));
@@ -327,6 +329,7 @@ impl Order {
             if returned && back > 0 {
                 moves.push((MovementKind::Return, back, now));
             }
+            part.lines[number].booked = booked;
             for (kind, units, at) in moves {
                 draft.moved = true;
                 let line = &mut part.lines[number];

@@ -250,6 +250,37 @@ fn a_cancel_that_comes_too_late_leaves_the_parcel_and_says_so() {
 }
 
 #[test]
+fn every_parcel_keeps_its_moment_in_whatever_order_the_reports_come() {
+    let parcel = |line: &str| EventKind::Shipped {
+        lines: vec![HandledLine {
+            line_id: line.to_owned(),
+            quantity: 1,
+            serials: vec![],
+        }],
+        tracking: None,
+    };
+    let mut story = packing();
+    story.report(3, 40, parcel("2"));
+    story.report(1, 20, parcel("2"));
+    story.report(2, 30, parcel("1"));
+    let shipped: Vec<_> = story
+        .movements
+        .iter()
+        .filter(|movement| movement.kind == MovementKind::Ship)
+        .map(|movement| (movement.line_id.as_str(), movement.quantity, movement.at))
+        .collect();
+    assert_eq!(
+        shipped,
+        [
+            ("2", 1, minute(40)),
+            ("2", 1, minute(20)),
+            ("1", 1, minute(30)),
+        ]
+    );
+    assert_eq!(story.reserved(), 0);
+}
+
+#[test]
 fn a_task_in_flight_is_compensated_only_when_its_fate_is_known() {
     let mut story = Story::confirmed();
     let reserve = story.task("reserve");

@@ -7,6 +7,7 @@ use domain::plan::{Movement, MovementKind};
 use domain::routing;
 
 use super::batch::Batch;
+use super::take::AHEAD_MS;
 use crate::store::{Error, stock};
 
 /// Plans and routes at most so often per change: each pass must bring the order closer to rest,
@@ -166,8 +167,8 @@ impl Batch<'_> {
             reserved,
             order_id: Some(order_id.to_owned()),
             reference: movement.reference.clone(),
-            // A location's clock may be ahead; nothing has happened in the future.
-            happened_at: movement.at.as_millisecond().min(self.now_ms),
+            // As far ahead as a count of the same location may be, so that the two compare.
+            happened_at: movement.at.as_millisecond().min(self.now_ms + AHEAD_MS),
         });
     }
 }

@@ -16,7 +16,7 @@ use crate::store::tx::OrderRef;
 use crate::store::{Error, accounts, stock};
 
 /// Clocks of partners may be ahead of ours by this much, milliseconds.
-const AHEAD_MS: i64 = 300_000;
+pub(super) const AHEAD_MS: i64 = 300_000;
 
 impl Batch<'_> {
     pub(super) async fn take(
