@@ -52,7 +52,7 @@ CREATE TABLE notice (
     CONSTRAINT notice_pk PRIMARY KEY (message_seq, ordinal),
     CONSTRAINT notice_finished_once CHECK ((state = 'waiting') = (finished_at IS NULL))
 ) STRICT;
-CREATE INDEX notice_waiting ON notice (not_before, message_seq, ordinal) WHERE state = 'waiting';
+CREATE INDEX notice_waiting ON notice (not_before, message_seq, ordinal, channel) WHERE state = 'waiting';
 CREATE INDEX notice_dead ON notice (channel, message_seq) WHERE state = 'dead';
 CREATE INDEX notice_order ON notice (order_id) WHERE order_id IS NOT NULL;
 
@@ -325,6 +325,7 @@ CREATE TABLE idempotency (
     created_at   INTEGER NOT NULL,
     CONSTRAINT idempotency_pk PRIMARY KEY (actor, key)
 ) STRICT;
+CREATE INDEX idempotency_created ON idempotency (created_at);
 
 CREATE TABLE audit (
     seq          INTEGER PRIMARY KEY AUTOINCREMENT,

@@ -31,8 +31,7 @@ use crate::store::feed;
 /// Changes that a stream reads at once.
 const BATCH: i64 = 200;
 
-/// The publisher may be another process, whose bell does not ring here: a stream that waits looks
-/// this often all the same.
+/// A ring of another replica may be lost: a stream that waits looks this often all the same.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// A comment goes out this often, so that proxies keep the connection open.
@@ -113,13 +112,13 @@ async fn list(
     caller.require_unbound()?;
     let limit = page::limit(wanted.limit)?;
     let mut after = wanted.after;
-    if after.is_some_and(|after| after < 0) {
-        return Err(Problem::invalid("after", "must be 0 or a position"));
-    }
     let streamed = wants_stream(&headers);
     if streamed && let Some(last) = extract::header(&headers, "last-event-id")? {
         let last = last.trim().parse();
         after = Some(last.map_err(|_| Problem::invalid("Last-Event-ID", "must be a position"))?);
+    }
+    if after.is_some_and(|after| after < 0) {
+        return Err(Problem::invalid("after", "must be 0 or a position"));
     }
     let after = kept(&gateway, after).await?;
     if streamed {
@@ -127,27 +126,39 @@ async fn list(
             .keep_alive(KeepAlive::new().interval(KEEP_ALIVE).text("still here"));
         return Ok(events.into_response());
     }
-    let data: Vec<Change> = feed::changes(&gateway.db, after, limit)
-        .await?
-        .into_iter()
-        .map(Change::from)
-        .collect();
+    let found = feed::changes(&gateway.db, after, limit).await?;
+    if skips(after, &found) {
+        return Err(gone(
+            "they were dropped a moment ago; read the orders again",
+        ));
+    }
+    let data: Vec<Change> = found.into_iter().map(Change::from).collect();
     let next = data.last().map_or(after, |change| change.position);
     Ok(Json(Changes { data, next }).into_response())
 }
 
-/// The position to go on from; without one, from the oldest change that is kept.
+/// The position to go on from; without one, from the oldest change that is kept. A position beyond
+/// the newest was given by a database that has been restored since.
 async fn kept(gateway: &Gateway, after: Option<i64>) -> Result<i64, Problem> {
-    let Some(oldest) = feed::oldest(&gateway.db).await? else {
-        return Ok(after.unwrap_or(0));
-    };
+    let (oldest, newest) = feed::ends(&gateway.db).await?.unwrap_or((1, 0));
     match after {
         None => Ok(oldest - 1),
-        Some(after) if after < oldest - 1 => Err(Problem::new(Code::ChangesGone).detail(format!(
-            "the feed begins at position {oldest}; read the orders again, then go on from there"
+        Some(after) if (oldest - 1..=newest).contains(&after) => Ok(after),
+        Some(_) => Err(gone(&format!(
+            "the feed holds positions {oldest} to {newest}; read the orders again, then go on from there"
         ))),
-        Some(after) => Ok(after),
     }
+}
+
+fn gone(detail: &str) -> Problem {
+    Problem::new(Code::ChangesGone).detail(detail)
+}
+
+/// Positions rise by one: a gap was made by dropping what lay in it, after `kept` had looked.
+fn skips(after: i64, found: &[feed::Change]) -> bool {
+    found
+        .first()
+        .is_some_and(|first| first.position > after + 1)
 }
 
 fn wants_stream(headers: &HeaderMap) -> bool {
@@ -197,6 +208,8 @@ async fn next_batch(gateway: &Gateway, caller: &Caller, after: i64) -> Option<Ve
         }
         match feed::changes(&gateway.db, after, BATCH).await {
             Ok(found) if found.is_empty() => {}
+            // The reader comes again with its last position, and is told.
+            Ok(found) if skips(after, &found) => return None,
             // Asked for each batch: a stream may outlive its token by days.
             Ok(_) if !caller.is_still_valid(gateway).await => return None,
             Ok(found) => return Some(found.into_iter().map(Change::from).collect()),

@@ -212,7 +212,12 @@ async fn prune(gateway: Arc<Gateway>) -> Result<(), Error> {
             return Ok(());
         }
     }
-    upkeep::prune_keys(&gateway.db, days_ago(keep.keys_days)).await?;
+    let keys = days_ago(keep.keys_days);
+    while upkeep::prune_keys(&gateway.db, keys, PRUNES).await? > 0 {
+        if gateway.shutdown.is_triggered() {
+            return Ok(());
+        }
+    }
     Ok(())
 }
 

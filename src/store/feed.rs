@@ -37,18 +37,17 @@ pub async fn changes(db: &Db, after: i64, limit: i64) -> Result<Vec<Change>, Err
     )
 }
 
-/// The oldest position that is kept; nothing where there was no change yet.
+/// The oldest and the newest position that are kept; nothing where there was no change yet.
 ///
 /// # Errors
 /// When the database refuses.
-pub async fn oldest(db: &Db) -> Result<Option<i64>, Error> {
-    let row = Sql::new("SELECT MIN(position) AS oldest FROM change")
+pub async fn ends(db: &Db) -> Result<Option<(i64, i64)>, Error> {
+    let row = Sql::new("SELECT MIN(position) AS oldest, MAX(position) AS newest FROM change")
         .one(db.reader())
         .await?;
-    Ok(row
-        .map(|row| row.try_get("", "oldest"))
-        .transpose()?
-        .flatten())
+    let Some(row) = row else { return Ok(None) };
+    let oldest: Option<i64> = row.try_get("", "oldest")?;
+    Ok(oldest.zip(row.try_get("", "newest")?))
 }
 
 #[cfg(test)]
@@ -96,11 +95,11 @@ mod tests {
         upkeep::publish_changes(&db, 10).await.unwrap();
         write(&db, "ord_3").await;
         assert_eq!(upkeep::prune_changes(&db, 5, 10).await.unwrap(), 0);
-        assert_eq!(oldest(&db).await.unwrap(), Some(1));
+        assert_eq!(ends(&db).await.unwrap(), Some((1, 2)));
 
         // The last position stays, or numbers would begin again.
         assert_eq!(upkeep::prune_changes(&db, 6, 10).await.unwrap(), 1);
-        assert_eq!(oldest(&db).await.unwrap(), Some(2));
+        assert_eq!(ends(&db).await.unwrap(), Some((2, 2)));
         upkeep::publish_changes(&db, 10).await.unwrap();
         let rest = changes(&db, 1, 10).await.unwrap();
         let places: Vec<_> = rest
@@ -108,5 +107,21 @@ mod tests {
             .map(|c| (c.order_id.as_str(), c.position))
             .collect();
         assert_eq!(places, [("ord_2", 2), ("ord_3", 3)]);
+    }
+
+    #[tokio::test]
+    async fn a_change_in_the_middle_stays_however_old_it_is() {
+        let db = TempDb::new().await;
+        for (order, at) in [("ord_1", 5), ("ord_2", 9), ("ord_3", 5), ("ord_4", 9)] {
+            db.run(&format!(
+                "INSERT INTO change (order_id, version, kind, at) VALUES ('{order}', 1, 'created', {at})"
+            ))
+            .await;
+        }
+        upkeep::publish_changes(&db, 10).await.unwrap();
+        assert_eq!(upkeep::prune_changes(&db, 6, 10).await.unwrap(), 1);
+        let rest = changes(&db, 0, 10).await.unwrap();
+        let places: Vec<_> = rest.iter().map(|c| c.position).collect();
+        assert_eq!(places, [2, 3, 4]);
     }
 }

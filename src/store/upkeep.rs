@@ -101,33 +101,43 @@ pub async fn publish_changes(db: &Db, limit: i64) -> Result<u64, Error> {
     .await?)
 }
 
-/// Drops published changes that are older than `before`; how many. The newest one stays, because
-/// the next position follows from it.
+/// Drops the oldest published changes, up to the first that is not older than `before`; how many.
+/// Never one in the middle, which a reader would miss without a word, and never the newest, from
+/// which the next position follows.
 ///
 /// # Errors
 /// When the database refuses.
 pub async fn prune_changes(db: &Db, before: i64, limit: i64) -> Result<u64, Error> {
     Ok(Sql::new(
-        "DELETE FROM change WHERE seq IN (SELECT seq FROM change WHERE position IS NOT NULL \
-         AND position < (SELECT MAX(position) FROM change) AND at < ",
+        "DELETE FROM change WHERE seq IN (SELECT seq FROM change WHERE position < COALESCE(\
+         (SELECT position FROM change WHERE position IS NOT NULL AND at >= ",
     )
     .bind(before)
-    .push(" ORDER BY position LIMIT ")
+    .push(
+        " ORDER BY position LIMIT 1), (SELECT MAX(position) FROM change)) \
+         ORDER BY position LIMIT ",
+    )
     .bind(limit)
     .push(")")
     .run(db.writer())
     .await?)
 }
 
-/// Drops idempotency keys that are older than `before`; how many.
+/// Drops idempotency keys that are older than `before`, the oldest first; how many.
 ///
 /// # Errors
 /// When the database refuses.
-pub async fn prune_keys(db: &Db, before: i64) -> Result<u64, Error> {
-    Ok(Sql::new("DELETE FROM idempotency WHERE created_at < ")
-        .bind(before)
-        .run(db.writer())
-        .await?)
+pub async fn prune_keys(db: &Db, before: i64, limit: i64) -> Result<u64, Error> {
+    Ok(Sql::new(
+        "DELETE FROM idempotency WHERE (actor, key) IN \
+         (SELECT actor, key FROM idempotency WHERE created_at < ",
+    )
+    .bind(before)
+    .push(" ORDER BY created_at LIMIT ")
+    .bind(limit)
+    .push(")")
+    .run(db.writer())
+    .await?)
 }
 
 /// Drops raw bodies that came before `before` and whose notices are all finished; how many.

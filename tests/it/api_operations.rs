@@ -388,10 +388,13 @@ async fn a_position_that_is_not_kept_any_more_is_refused_and_never_skipped() {
     let gone = app.get("/api/v1/changes?after=0", &token).await;
     assert_eq!(gone.problem(), "410 changes-gone");
     assert!(
-        gone.text.contains(&format!("position {last}")),
+        gone.text.contains(&format!("positions {last} to {last}")),
         "{}",
         gone.text
     );
+    // Given by a database that has been restored since.
+    let ahead = format!("/api/v1/changes?after={}", last + 1);
+    assert_eq!(app.get(&ahead, &token).await.problem(), "410 changes-gone");
     let page = app.get("/api/v1/changes", &token).await;
     assert_eq!(page.json["next"], last);
     let page = app
