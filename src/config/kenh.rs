@@ -51,7 +51,7 @@ pub struct Server {
     pub max_body_bytes: usize,
     /// A connection whose next request head is not there in this time is closed, milliseconds: one
     /// that sends it slowly, and one that sends none.
-    #[schemars(range(min = 100, max = 300_000))]
+    #[schemars(range(min = 100, max = 60_000))]
     pub head_timeout_ms: u64,
     /// How long a sender may take for its body, milliseconds.
     #[schemars(range(min = 100, max = 300_000))]
@@ -74,7 +74,7 @@ impl Default for Server {
         Self {
             listen: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8080),
             max_body_bytes: 1_048_576,
-            head_timeout_ms: 60_000,
+            head_timeout_ms: 20_000,
             read_timeout_ms: 10_000,
             request_timeout_ms: 30_000,
             shutdown_grace_s: 25,

@@ -103,6 +103,30 @@ impl Connection {
     fn moved(&mut self) {
         self.idle.as_mut().reset(Instant::now() + IDLE);
     }
+
+    /// Nothing moves now; an error once that has lasted too long.
+    fn waits<T>(&mut self, context: &mut Context<'_>) -> Poll<io::Result<T>> {
+        match self.idle.as_mut().poll(context) {
+            Poll::Ready(()) => Poll::Ready(Err(io::ErrorKind::TimedOut.into())),
+            Poll::Pending => Poll::Pending,
+        }
+    }
+
+    fn wrote(
+        &mut self,
+        context: &mut Context<'_>,
+        written: Poll<io::Result<usize>>,
+    ) -> Poll<io::Result<usize>> {
+        match written {
+            Poll::Ready(Ok(1..)) => {
+                self.moved();
+                written
+            }
+            Poll::Ready(_) => written,
+            // Who asks much and reads nothing is not read from either: the wait ends here.
+            Poll::Pending => self.waits(context),
+        }
+    }
 }
 
 impl AsyncRead for Connection {
@@ -119,10 +143,7 @@ impl AsyncRead for Connection {
                 }
                 Poll::Ready(read)
             }
-            Poll::Pending if self.idle.as_mut().poll(context).is_ready() => {
-                Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
-            }
-            Poll::Pending => Poll::Pending,
+            Poll::Pending => self.waits(context),
         }
     }
 }
@@ -134,10 +155,7 @@ impl AsyncWrite for Connection {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.stream).poll_write(context, bytes);
-        if let Poll::Ready(Ok(1..)) = written {
-            self.moved();
-        }
-        written
+        self.wrote(context, written)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -154,10 +172,7 @@ impl AsyncWrite for Connection {
         slices: &[std::io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.stream).poll_write_vectored(context, slices);
-        if let Poll::Ready(Ok(1..)) = written {
-            self.moved();
-        }
-        written
+        self.wrote(context, written)
     }
 
     fn is_write_vectored(&self) -> bool {
