@@ -208,8 +208,9 @@ async fn lease(gateway: &Arc<Gateway>, free: usize, room: &Room) -> usize {
                         .acquire()
                         .await
                         .expect("the semaphore is never closed");
-                    if gateway.now_ms() >= until {
-                        // Others may have it by now; asking the vendor twice helps nobody.
+                    // Others may have it by now, or will after the stop; asking the vendor twice
+                    // helps nobody.
+                    if gateway.now_ms() >= until || gateway.shutdown.is_triggered() {
                         return;
                     }
                     let connector = wanted.channel.connector.clone();

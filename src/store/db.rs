@@ -302,11 +302,11 @@ impl Db {
             .connect_with(options.clone())
             .await
             .map_err(Error::Open)?;
-        // One listens, one tells. What is told need not survive a power loss.
+        // One listens, one tells.
         let signals = PgPoolOptions::new()
             .max_connections(2)
             .acquire_timeout(wanted.acquire_timeout)
-            .connect_lazy_with(options.options([("synchronous_commit", "off")]));
+            .connect_lazy_with(options);
         let connection = SqlxPostgresConnector::from_sqlx_postgres_pool(pool);
         Ok(Self {
             write: connection.clone(),

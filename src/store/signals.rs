@@ -7,7 +7,9 @@ use sqlx::{Executor, Row};
 use super::db::{Db, Error};
 
 // One name per schema: a database may hold several gateways (the demo, tests).
-const TELL: &str = "SELECT pg_notify('kenh_' || md5(current_schema()), $1)";
+// What is told need not survive a power loss, so its commit waits for no sync.
+const TELL: &str = "SELECT set_config('synchronous_commit', 'off', true), \
+     pg_notify('kenh_' || md5(current_schema()), $1)";
 const NAME: &str = "SELECT 'kenh_' || md5(current_schema())";
 
 /// An open ear.
