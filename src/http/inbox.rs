@@ -1,4 +1,4 @@
-//! `/api/v1/inbox`: what came in, what became of it, and the replay with today's connector.
+//! `/api/v1/inbox`: what came in and what became of it.
 
 use std::sync::Arc;
 
@@ -8,42 +8,30 @@ use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::audit::time;
 use super::auth::{Caller, Scope};
-use super::extract::{self, Query, Raw};
+use super::extract::{self, Query};
 use super::page;
 use super::problem::{Code, Problem};
-use crate::bells::News;
 use crate::gateway::Gateway;
 use crate::pipeline::envelope;
-use crate::pipeline::replay::{self, Document, Effect};
-use crate::store::inbox::{NewNotice, NewState};
 use crate::store::messages::{self, Whole};
 use crate::store::notices::StoredMessage;
-use crate::store::{rejections, replays};
 
 const STATES: [&str; 4] = ["waiting", "done", "ignored", "dead"];
 
 /// Groups of dead notices shown at most.
 const GROUPS: i64 = 200;
 
-/// Samples of rejected requests shown at most.
-const SAMPLES: i64 = 200;
-
-const HOUR_MS: i64 = 3_600_000;
-
 pub(super) fn routes() -> OpenApiRouter<Arc<Gateway>> {
     OpenApiRouter::new()
         .routes(routes!(list))
-        .routes(routes!(rejected))
         .routes(routes!(show))
         .routes(routes!(raw))
-        .routes(routes!(replay_message))
 }
 
 #[derive(Debug, Deserialize, IntoParams)]
@@ -318,95 +306,6 @@ async fn groups(gateway: &Gateway, filter: &Filter) -> Result<Messages, Problem>
     }))
 }
 
-#[derive(Debug, Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-struct RejectedFilter {
-    /// Only of this channel or target.
-    channel: Option<String>,
-    /// Counts of so many hours, 1 to 720; 24 if left out.
-    hours: Option<u32>,
-}
-
-/// Requests that were not believed.
-#[derive(Debug, Serialize, ToSchema)]
-struct RejectedCount {
-    /// Channel or target.
-    channel: String,
-    /// Why.
-    reason: String,
-    /// How many.
-    count: i64,
-}
-
-/// A request that was not believed and is kept for diagnosis, sealed.
-#[derive(Debug, Serialize, ToSchema)]
-struct RejectedSample {
-    /// The sample.
-    id: i64,
-    /// Channel or target.
-    channel: String,
-    /// Why.
-    reason: String,
-    /// When it came.
-    #[schema(value_type = String, format = DateTime)]
-    received_at: Timestamp,
-}
-
-/// What was rejected.
-#[derive(Debug, Serialize, ToSchema)]
-struct RejectedRequests {
-    /// Counts by channel and reason.
-    counts: Vec<RejectedCount>,
-    /// The newest kept samples, without their content.
-    samples: Vec<RejectedSample>,
-}
-
-/// Requests that were not believed: counts and samples
-#[utoipa::path(
-    get, path = "/inbox/rejected", tag = "inbox", operation_id = "list_rejected",
-    params(RejectedFilter),
-    responses((status = 200, description = "Counts and samples", body = RejectedRequests)),
-    security(("token" = ["inbox:read"])),
-)]
-async fn rejected(
-    State(gateway): State<Arc<Gateway>>,
-    caller: Caller,
-    Query(filter): Query<RejectedFilter>,
-) -> Result<Json<RejectedRequests>, Problem> {
-    caller.require(Scope::InboxRead)?;
-    caller.require_unbound()?;
-    let hours = match filter.hours.unwrap_or(24) {
-        hours @ 1..=720 => i64::from(hours),
-        _ => return Err(Problem::invalid("hours", "must be between 1 and 720")),
-    };
-    let since = gateway.now_ms() - hours * HOUR_MS;
-    let channel = filter.channel.as_deref();
-    let first_hour = since - since.rem_euclid(HOUR_MS);
-    let counts = rejections::counts(&gateway.db, first_hour).await?;
-    let samples = rejections::samples(&gateway.db, channel, SAMPLES).await?;
-    Ok(Json(RejectedRequests {
-        counts: counts
-            .into_iter()
-            .filter(|(of, _, _)| channel.is_none_or(|wanted| wanted == of))
-            .map(|(channel, reason, count)| RejectedCount {
-                channel,
-                reason,
-                count,
-            })
-            .collect(),
-        samples: samples
-            .into_iter()
-            .map(|sample| RejectedSample {
-                id: sample.seq,
-                channel: sample.channel,
-                reason: sample.reason,
-                received_at: time(sample.received_at),
-            })
-            .collect(),
-    }))
-}
-
 /// One message without its content
 #[utoipa::path(
     get, path = "/inbox/{id}", tag = "inbox", operation_id = "show_message",
@@ -479,191 +378,9 @@ async fn raw(
     Ok(([(header::CACHE_CONTROL, "no-store")], Json(shown)).into_response())
 }
 
-async fn sealed(gateway: &Gateway, id: i64) -> Result<StoredMessage, Problem> {
+/// The stored content of a message, still sealed.
+pub(super) async fn sealed(gateway: &Gateway, id: i64) -> Result<StoredMessage, Problem> {
     messages::sealed(&gateway.db, id)
         .await?
         .ok_or_else(|| Problem::new(Code::NotFound))
-}
-
-/// How to replay a message. The body may be left out.
-#[derive(Debug, Default, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-struct ReplayRequest {
-    /// Tell only what today's connector reads.
-    #[serde(default)]
-    dry_run: bool,
-}
-
-/// One field of an order that would be different. Personal data is masked on both sides.
-#[derive(Debug, Serialize, ToSchema)]
-struct FieldChange {
-    /// Path of the field, such as `lines[0].quantity`.
-    field: String,
-    /// As it is.
-    #[schema(value_type = Object)]
-    from: Value,
-    /// As it would be.
-    #[schema(value_type = Object)]
-    to: Value,
-}
-
-/// One notice of the new reading.
-#[derive(Debug, Serialize, ToSchema)]
-struct ReadNotice {
-    /// Kind.
-    kind: &'static str,
-    /// What it is about within the channel.
-    key: Option<String>,
-    /// `waiting`: it is settled; or `ignored`.
-    state: &'static str,
-    /// Why it is ignored.
-    reason: Option<String>,
-    /// For an order in a dry run: `here` if the message carries its document, `fetch` if it is
-    /// fetched.
-    document: Option<&'static str>,
-    /// For an order in a dry run: ours, if it is known.
-    order_id: Option<String>,
-    /// In a dry run: what would be different in the order.
-    changes: Vec<FieldChange>,
-}
-
-impl ReadNotice {
-    fn new(notice: &NewNotice, effect: Option<Effect>) -> Self {
-        let (state, reason) = match &notice.state {
-            NewState::Waiting => ("waiting", None),
-            NewState::Ignored(reason) => ("ignored", Some(reason.clone())),
-            NewState::Dead(reason) => ("dead", Some(reason.clone())),
-        };
-        let (document, order_id, changes) = match effect {
-            None => (None, None, Vec::new()),
-            Some(effect) => (
-                Some(match effect.document {
-                    Document::Here => "here",
-                    Document::Fetch => "fetch",
-                }),
-                effect.order_id,
-                effect.changes,
-            ),
-        };
-        Self {
-            kind: notice.kind,
-            key: notice.key.clone(),
-            state,
-            reason,
-            document,
-            order_id,
-            changes: changes
-                .into_iter()
-                .map(|change| FieldChange {
-                    field: change.field,
-                    from: change.from,
-                    to: change.to,
-                })
-                .collect(),
-        }
-    }
-}
-
-/// What a replay read, and did.
-#[derive(Debug, Serialize, ToSchema)]
-struct Replayed {
-    /// Nothing was done.
-    dry_run: bool,
-    /// First position of the new notices; null in a dry run.
-    reading: Option<i64>,
-    /// Dead notices that the new reading replaces; they are ignored now.
-    replaced: u64,
-    /// What today's connector reads.
-    notices: Vec<ReadNotice>,
-}
-
-/// Reads a message again with today's connector
-///
-/// The new notices are settled like those of a new message; what says the same again changes
-/// nothing. Dead notices of earlier readings are replaced.
-#[utoipa::path(
-    post, path = "/inbox/{id}/replay", tag = "inbox", operation_id = "replay_message",
-    params(("id" = i64, Path, description = "The message")),
-    request_body(content = ReplayRequest, description = "May be left out"),
-    responses(
-        (status = 200, description = "What was read", body = Replayed),
-        (status = 404, description = "There is no such message"),
-        (status = 409, description = "It cannot be read: gone, or not by today's connector"),
-    ),
-    security(("token" = ["inbox:replay"])),
-)]
-async fn replay_message(
-    State(gateway): State<Arc<Gateway>>,
-    caller: Caller,
-    Path(id): Path<String>,
-    Raw(body): Raw,
-) -> Result<Json<Replayed>, Problem> {
-    caller.require(Scope::InboxReplay)?;
-    caller.require_unbound()?;
-    let request: ReplayRequest = if body.is_empty() {
-        ReplayRequest::default()
-    } else {
-        extract::json(&body)?
-    };
-    let id = extract::row_number(&id)?;
-    let whole = messages::one(&gateway.db, id)
-        .await?
-        .ok_or_else(|| Problem::new(Code::NotFound))?;
-    let channel = whole.message.channel;
-    let stored = sealed(&gateway, id).await?;
-    let reading = replay::read(&gateway, &channel, &stored).map_err(refused)?;
-    if request.dry_run {
-        let effects = reading.effects(&gateway, &channel).await.map_err(refused)?;
-        let notices = reading
-            .notices
-            .iter()
-            // A message with nothing in it has one notice that says so, and no effect.
-            .zip(effects.into_iter().chain(std::iter::repeat(None)))
-            .map(|(notice, effect)| ReadNotice::new(notice, effect))
-            .collect();
-        return Ok(Json(Replayed {
-            dry_run: true,
-            reading: None,
-            replaced: 0,
-            notices,
-        }));
-    }
-    let now = gateway.now_ms();
-    let replayed = replays::replay(&gateway.db, id, caller.actor(), now, &reading.notices)
-        .await
-        .map_err(|error| {
-            if error.is_race() {
-                Problem::new(Code::VersionConflict)
-                    .detail("somebody replays this message at the same moment")
-            } else {
-                Problem::from(error)
-            }
-        })?;
-    gateway.bells.ring(News::Inbox);
-    tracing::info!(
-        actor = caller.actor(),
-        message = id,
-        channel,
-        notices = replayed.notices,
-        "a message was replayed"
-    );
-    Ok(Json(Replayed {
-        dry_run: false,
-        reading: Some(replayed.base),
-        replaced: replayed.replaced,
-        notices: reading
-            .notices
-            .iter()
-            .map(|notice| ReadNotice::new(notice, None))
-            .collect(),
-    }))
-}
-
-fn refused(error: replay::Error) -> Problem {
-    match error {
-        replay::Error::Store(error) => error.into(),
-        error @ (replay::Error::NoChannel
-        | replay::Error::Content(_)
-        | replay::Error::Unreadable(_)) => Problem::new(Code::NotAllowed).detail(error.to_string()),
-    }
 }

@@ -83,12 +83,7 @@ async fn accept(
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "could not set TCP_NODELAY");
     }
-    let connection = Connection {
-        stream,
-        idle: Box::pin(tokio::time::sleep(IDLE)),
-        _place: place,
-    };
-    Some((connection, Peer(address)))
+    Some((Connection::new(stream, place, IDLE), Peer(address)))
 }
 
 /// A connection and its place among the open ones.
@@ -96,12 +91,23 @@ async fn accept(
 pub struct Connection {
     stream: TcpStream,
     idle: Pin<Box<Sleep>>,
+    longest: Duration,
     _place: OwnedSemaphorePermit,
 }
 
 impl Connection {
+    /// Ends when nothing has moved for `longest`.
+    fn new(stream: TcpStream, place: OwnedSemaphorePermit, longest: Duration) -> Self {
+        Self {
+            stream,
+            idle: Box::pin(tokio::time::sleep(longest)),
+            longest,
+            _place: place,
+        }
+    }
+
     fn moved(&mut self) {
-        self.idle.as_mut().reset(Instant::now() + IDLE);
+        self.idle.as_mut().reset(Instant::now() + self.longest);
     }
 
     /// Nothing moves now; an error once that has lasted too long.
@@ -177,5 +183,45 @@ impl AsyncWrite for Connection {
 
     fn is_write_vectored(&self) -> bool {
         self.stream.is_write_vectored()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    /// Our side of a connection whose other side is kept open, and its place.
+    async fn connected(longest: Duration) -> (Connection, TcpStream, Arc<Semaphore>) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let other = TcpStream::connect(listener.local_addr().unwrap());
+        let (other, accepted) = tokio::join!(other, listener.accept());
+        let room = Arc::new(Semaphore::new(1));
+        let place = Arc::clone(&room).acquire_owned().await.unwrap();
+        let connection = Connection::new(accepted.unwrap().0, place, longest);
+        (connection, other.unwrap(), room)
+    }
+
+    #[tokio::test]
+    async fn a_peer_that_reads_no_answer_is_given_up_and_its_place_is_free() {
+        let (mut connection, other, room) = connected(Duration::from_millis(100)).await;
+        let answer = vec![0; 1 << 16];
+        let error = loop {
+            if let Err(error) = connection.write_all(&answer).await {
+                break error;
+            }
+        };
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+        drop(connection);
+        assert_eq!(room.available_permits(), 1);
+        drop(other);
+    }
+
+    #[tokio::test]
+    async fn a_peer_that_says_nothing_is_given_up() {
+        let (mut connection, other, _room) = connected(Duration::from_millis(100)).await;
+        let error = connection.read(&mut [0; 8]).await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+        drop(other);
     }
 }

@@ -17,6 +17,8 @@ pub mod page;
 pub mod problem;
 mod products;
 pub mod rate;
+mod rejected;
+mod replays;
 mod routing;
 mod stock;
 pub mod webhooks;
@@ -93,6 +95,8 @@ pub(crate) fn api() -> (Router<Arc<Gateway>>, OpenApi) {
         .merge(inbox::routes())
         .merge(orders::routes())
         .merge(products::routes())
+        .merge(rejected::routes())
+        .merge(replays::routes())
         .merge(routing::routes())
         .merge(stock::routes());
     OpenApiRouter::with_openapi(openapi::base())

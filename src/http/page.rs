@@ -94,7 +94,7 @@ pub fn cut<T>(
     list: &str,
     position: impl Fn(&T) -> Position,
 ) -> Option<String> {
-    let limit = usize::try_from(limit).unwrap_or_default();
+    let limit = usize::try_from(limit).expect("limits are small and positive");
     let more = items.len() > limit;
     items.truncate(limit);
     if !more {
