@@ -1,5 +1,8 @@
 //! The outbound half of a channel: fetching, normalizing, tokens and polling. All pure: requests
 //! out, answers in; the shell sends.
+//!
+//! What only some vendors can do is data that is absent ([`Channel::tokens`], [`Channel::polling`],
+//! [`Channel::feedback`], …), never a call that says "not implemented".
 
 use std::fmt::Debug;
 
@@ -10,7 +13,8 @@ use http::{Request, Response};
 use jiff::Timestamp;
 use secrecy::SecretString;
 
-use crate::inbound::{Inbound, Normalized, PayloadError, VerifiedWebhook};
+use crate::feedback::{Feedback, Labels, Messages, Payments, Subscriptions};
+use crate::inbound::{Inbound, Normalized, NoticeBody, NoticeKind, PayloadError, VerifiedWebhook};
 
 /// What a call may know: the time and the account's current access token.
 #[derive(Debug, Clone, Copy)]
@@ -26,18 +30,37 @@ pub trait Channel: Inbound {
     /// The connector's name in the registry.
     fn connector(&self) -> &'static str;
 
-    /// The request that fetches an order's document; `None` where the vendor sends it whole and
-    /// has no way to ask.
-    fn fetch(&self, external_id: &str, call: CallContext<'_>) -> Option<Request<Bytes>>;
+    /// The kinds of notices whose documents [`Channel::fetch`] can get; empty where the vendor
+    /// sends everything whole and has no way to ask.
+    fn fetches(&self) -> &'static [NoticeKind];
 
-    /// Sorts the answer of [`Channel::fetch`]: HTTP 200 with an error inside is read here.
-    fn read_fetch(&self, response: &Response<Bytes>) -> Fetched;
+    /// The next request that gets what is wanted, given the answers so far (some vendors need two
+    /// or three calls for one order). `None` where it cannot be asked for.
+    fn fetch(
+        &self,
+        wanted: Wanted<'_>,
+        got: &[Bytes],
+        call: CallContext<'_>,
+    ) -> Option<Request<Bytes>>;
+
+    /// Sorts the answer of [`Channel::fetch`]: HTTP 200 with an error inside is read here. After
+    /// [`Fetched::Part`] the next request is asked for with this part added to `got`.
+    fn read_fetch(&self, wanted: Wanted<'_>, got: &[Bytes], response: &Response<Bytes>) -> Fetched;
 
     /// Vendor document → snapshot.
     ///
     /// # Errors
     /// When a field that the order cannot do without is missing or of another type.
     fn normalize(&self, document: &[u8]) -> Normalized;
+
+    /// What the fetched document of a [`Wanted::Subject`] says.
+    ///
+    /// # Errors
+    /// When the document is not of the vendor's form, and where nothing but orders can be asked
+    /// for.
+    fn answered(&self, _subject: &str, _document: &[u8]) -> Result<NoticeBody, PayloadError> {
+        Err(PayloadError::new("this vendor is asked for orders only"))
+    }
 
     /// Short-lived tokens, where the vendor has them.
     fn tokens(&self) -> Option<&dyn Tokens> {
@@ -48,12 +71,48 @@ pub trait Channel: Inbound {
     fn polling(&self) -> Option<&dyn Polling> {
         None
     }
+
+    /// Telling the vendor what became of an order on our side, where it wants to know.
+    fn feedback(&self) -> Option<&dyn Feedback> {
+        None
+    }
+
+    /// Shipping labels, where the vendor makes them.
+    fn labels(&self) -> Option<&dyn Labels> {
+        None
+    }
+
+    /// Writing to persons, where the vendor has conversations.
+    fn messages(&self) -> Option<&dyn Messages> {
+        None
+    }
+
+    /// Asking how a payment stands, for payment providers.
+    fn payments(&self) -> Option<&dyn Payments> {
+        None
+    }
+
+    /// Keeping webhook subscriptions alive, where the vendor deletes or disables them.
+    fn subscriptions(&self) -> Option<&dyn Subscriptions> {
+        None
+    }
+}
+
+/// What is asked of a vendor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wanted<'a> {
+    /// An order's document, by the channel's id.
+    Order(&'a str),
+    /// Something else that a notice named ([`NoticeBody::Ask`]), in the connector's own words.
+    Subject(&'a str),
 }
 
 /// What became of a fetch.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Fetched {
-    /// The document to normalize.
+    /// A part of the document: one more call is needed. For [`Channel::fetch`]'s `got`.
+    Part(Bytes),
+    /// The whole document.
     Document(Bytes),
     /// The channel does not know the order (yet).
     NotFound,
@@ -196,6 +255,8 @@ pub enum Polled {
         /// Why, safe to log.
         reason: String,
     },
+    /// More changed in the window than the vendor lets us page through: ask for a shorter one.
+    Narrow,
     /// A person must act.
     Account {
         /// Why, safe to log.

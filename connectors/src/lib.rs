@@ -6,6 +6,7 @@
 
 pub mod channel;
 pub mod channels;
+pub mod feedback;
 pub mod form;
 pub mod inbound;
 pub mod literal;

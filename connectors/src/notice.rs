@@ -85,8 +85,12 @@ pub enum NoticeBody {
     Service(ServiceEvent),
     /// An absolute count.
     Stock(StockCount),
+    /// A phone call.
+    Call(Box<ConversationNotice>),
     /// Something about the account.
     Account(AccountNotice),
+    /// The message only names the thing: it must be fetched ([`crate::channel::Wanted::Subject`]).
+    Ask(Question),
     /// Nothing to do.
     Ignored {
         /// Why, in words that are safe to log.
@@ -106,10 +110,22 @@ impl NoticeBody {
             Self::Invoice(_) => NoticeKind::Invoice,
             Self::Service(_) => NoticeKind::Service,
             Self::Stock(_) => NoticeKind::Stock,
+            Self::Call(_) => NoticeKind::Call,
             Self::Account(_) => NoticeKind::Account,
+            Self::Ask(question) => question.kind,
             Self::Ignored { .. } => NoticeKind::Ignored,
         }
     }
+}
+
+/// Something to ask the vendor for before anything moves: a lead form that a message only points
+/// to, a transfer that an unsigned message reports.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Question {
+    /// The kind of notice that the answer makes.
+    pub kind: NoticeKind,
+    /// What to ask for, in the connector's own words.
+    pub subject: String,
 }
 
 /// Where the order's document is.

@@ -9,6 +9,7 @@ pub mod breaker;
 pub mod code;
 pub mod conversation;
 pub mod explain;
+pub mod feedback;
 pub mod fulfillment;
 pub mod id;
 pub mod invoice;

@@ -6,6 +6,10 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+pub use crate::feedback::{
+    CancelReason, ChannelLine, ChannelMessage, ChannelTask, News, NewsKind, StockLevel, Tracking,
+};
+
 /// Which leg of the order a task belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -20,6 +24,8 @@ pub enum Leg {
     Installation,
     /// Warranty activation.
     Warranty,
+    /// What the channel is told.
+    Channel,
 }
 
 impl Leg {
@@ -32,6 +38,7 @@ impl Leg {
             Self::Invoice => "invoice",
             Self::Installation => "installation",
             Self::Warranty => "warranty",
+            Self::Channel => "channel",
         }
     }
 }
@@ -323,6 +330,12 @@ pub enum TaskBody {
         /// `delivery` or `installation`.
         proof: String,
     },
+    /// Tell the channel what became of its order.
+    Channel(ChannelTask),
+    /// Set what is on sale at a channel.
+    ChannelStock(StockLevel),
+    /// Write to a person.
+    ChannelMessage(ChannelMessage),
 }
 
 impl TaskBody {
@@ -341,6 +354,9 @@ impl TaskBody {
             Self::RescheduleWorkOrder { .. } => "reschedule_work_order",
             Self::CancelWorkOrder { .. } => "cancel_work_order",
             Self::ActivateWarranty { .. } => "activate_warranty",
+            Self::Channel(task) => task.news.kind().as_str(),
+            Self::ChannelStock(_) => "set_stock",
+            Self::ChannelMessage(_) => "send_message",
         }
     }
 }
@@ -413,10 +429,13 @@ pub struct Given {
     /// Invoice series.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub series: Option<String>,
-    /// The partner's own id of the thing.
+    /// The partner's own id of the thing; a marketplace's id of the parcel.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub partner_id: Option<String>,
     /// The partner's state word.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub state: Option<String>,
+    /// The parcel's number at the carrier, where a marketplace arranged it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tracking: Option<String>,
 }

@@ -11,10 +11,10 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::{Built, ChannelContext, ChannelEntry, plain_answer};
-use crate::channel::{CallContext, Channel, Fetched, Polling, Tokens};
+use crate::channel::{CallContext, Channel, Fetched, Polling, Tokens, Wanted};
 use crate::inbound::{
-    Acknowledgement, Inbound, Normalized, Notice, PayloadError, RawWebhook, Received, Rejection,
-    Verdict, VerifiedWebhook,
+    Acknowledgement, Inbound, Normalized, Notice, NoticeKind, PayloadError, RawWebhook, Received,
+    Rejection, Verdict, VerifiedWebhook,
 };
 use crate::settings::{self, Secrets, SettingsError};
 use crate::signature;
@@ -141,12 +141,24 @@ impl Channel for Shopee {
         ENTRY.name
     }
 
-    fn fetch(&self, external_id: &str, call: CallContext<'_>) -> Option<Request<Bytes>> {
+    fn fetches(&self) -> &'static [NoticeKind] {
+        &[NoticeKind::Order]
+    }
+
+    fn fetch(
+        &self,
+        wanted: Wanted<'_>,
+        _: &[Bytes],
+        call: CallContext<'_>,
+    ) -> Option<Request<Bytes>> {
+        let Wanted::Order(external_id) = wanted else {
+            return None;
+        };
         crate::payload::external_id(external_id, "order_sn").ok()?;
         self.order_detail(external_id, call)
     }
 
-    fn read_fetch(&self, response: &Response<Bytes>) -> Fetched {
+    fn read_fetch(&self, _: Wanted<'_>, _: &[Bytes], response: &Response<Bytes>) -> Fetched {
         api::read_order_detail(response)
     }
 

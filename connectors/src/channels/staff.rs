@@ -11,10 +11,11 @@ use serde_json::Value;
 
 use super::website::{DocumentError, OrderDocument, unknown_field};
 use super::{Built, ChannelContext, ChannelEntry, plain_answer};
-use crate::channel::{CallContext, Channel, Fetched};
+use crate::channel::{CallContext, Channel, Fetched, Wanted};
 use crate::inbound::{
-    Acknowledgement, Inbound, Normalized, Notice, NoticeBody, OrderDocument as Document,
-    PayloadError, RawWebhook, Received, Rejection, Verdict, VerifiedWebhook,
+    Acknowledgement, Inbound, Normalized, Notice, NoticeBody, NoticeKind,
+    OrderDocument as Document, PayloadError, RawWebhook, Received, Rejection, Verdict,
+    VerifiedWebhook,
 };
 use crate::{payload, settings, signature};
 
@@ -210,11 +211,15 @@ impl Channel for Staff {
         ENTRY.name
     }
 
-    fn fetch(&self, _: &str, _: CallContext<'_>) -> Option<Request<Bytes>> {
+    fn fetches(&self) -> &'static [NoticeKind] {
+        &[]
+    }
+
+    fn fetch(&self, _: Wanted<'_>, _: &[Bytes], _: CallContext<'_>) -> Option<Request<Bytes>> {
         None
     }
 
-    fn read_fetch(&self, _: &Response<Bytes>) -> Fetched {
+    fn read_fetch(&self, _: Wanted<'_>, _: &[Bytes], _: &Response<Bytes>) -> Fetched {
         Fetched::Refused {
             reason: "staff are never asked".to_owned(),
         }

@@ -13,10 +13,10 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::{Built, ChannelContext, ChannelEntry, plain_answer};
-use crate::channel::{CallContext, Channel, Fetched};
+use crate::channel::{CallContext, Channel, Fetched, Wanted};
 use crate::inbound::{
-    Acknowledgement, Inbound, Normalized, Notice, NoticeBody, OrderDocument as Document,
-    PayloadError, RawWebhook, Received, Verdict, VerifiedWebhook,
+    Acknowledgement, Inbound, Normalized, Notice, NoticeBody, NoticeKind,
+    OrderDocument as Document, PayloadError, RawWebhook, Received, Verdict, VerifiedWebhook,
 };
 use crate::payload;
 use crate::settings::{self, Secrets, SettingsError};
@@ -135,11 +135,15 @@ impl Channel for Website {
         ENTRY.name
     }
 
-    fn fetch(&self, _: &str, _: CallContext<'_>) -> Option<Request<Bytes>> {
+    fn fetches(&self) -> &'static [NoticeKind] {
+        &[]
+    }
+
+    fn fetch(&self, _: Wanted<'_>, _: &[Bytes], _: CallContext<'_>) -> Option<Request<Bytes>> {
         None
     }
 
-    fn read_fetch(&self, _: &Response<Bytes>) -> Fetched {
+    fn read_fetch(&self, _: Wanted<'_>, _: &[Bytes], _: &Response<Bytes>) -> Fetched {
         Fetched::Refused {
             reason: "a website is never asked".to_owned(),
         }

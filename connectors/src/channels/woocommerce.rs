@@ -16,10 +16,10 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::{Built, ChannelContext, ChannelEntry, plain_answer};
-use crate::channel::{CallContext, Channel, Fetched, Polling};
+use crate::channel::{CallContext, Channel, Fetched, Polling, Wanted};
 use crate::inbound::{
-    Acknowledgement, Inbound, Normalized, Notice, NoticeBody, OrderDocument, PayloadError,
-    RawWebhook, Received, Verdict, VerifiedWebhook,
+    Acknowledgement, Inbound, Normalized, Notice, NoticeBody, NoticeKind, OrderDocument,
+    PayloadError, RawWebhook, Received, Verdict, VerifiedWebhook,
 };
 use crate::literal::Literal;
 use crate::settings::{self, Secrets};
@@ -180,14 +180,21 @@ impl Channel for WooCommerce {
         ENTRY.name
     }
 
-    fn fetch(&self, external_id: &str, _: CallContext<'_>) -> Option<Request<Bytes>> {
+    fn fetches(&self) -> &'static [NoticeKind] {
+        &[NoticeKind::Order]
+    }
+
+    fn fetch(&self, wanted: Wanted<'_>, _: &[Bytes], _: CallContext<'_>) -> Option<Request<Bytes>> {
+        let Wanted::Order(external_id) = wanted else {
+            return None;
+        };
         if external_id.is_empty() || !external_id.bytes().all(|b| b.is_ascii_digit()) {
             return None;
         }
         self.call(&format!("/wp-json/wc/v3/orders/{external_id}"))
     }
 
-    fn read_fetch(&self, response: &Response<Bytes>) -> Fetched {
+    fn read_fetch(&self, _: Wanted<'_>, _: &[Bytes], response: &Response<Bytes>) -> Fetched {
         match judge(response) {
             Answer::Good => Fetched::Document(response.body().clone()),
             Answer::NotFound => Fetched::Gone,

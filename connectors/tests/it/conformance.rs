@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use bytes::Bytes;
-use connectors::channel::{CallContext, Fetched, Polled, Refreshed};
+use connectors::channel::{CallContext, Fetched, Polled, Refreshed, Wanted};
 use connectors::channels::staff::Entered;
 use connectors::channels::{self, ChannelContext};
 use connectors::inbound::{
@@ -340,6 +340,12 @@ fn outcome(case: &Case) -> Value {
         Kind::Poll => poll_outcome(case),
         Kind::Refresh => refresh_outcome(case),
         Kind::Entered => entered_outcome(case),
+        Kind::Feedback
+        | Kind::Stock
+        | Kind::Message
+        | Kind::Query
+        | Kind::Label
+        | Kind::Subscription => crate::outgoing::outcome(case),
     }
 }
 
@@ -378,13 +384,38 @@ fn message_outcome(case: &Case, message: &VerifiedWebhook) -> Value {
 }
 
 fn fetch_outcome(case: &Case) -> Value {
-    match case.channel.read_fetch(&case.response()) {
-        Fetched::Document(document) => match case.channel.normalize(&document) {
-            Ok(snapshot) => json!({"document": snapshot}),
-            Err(error) => json!({"document": {"unreadable": error.what}}),
+    let wanted = wanted(case);
+    match case
+        .channel
+        .read_fetch(wanted, &case.got(), &case.response())
+    {
+        Fetched::Document(document) => match wanted {
+            Wanted::Order(_) => match case.channel.normalize(&document) {
+                Ok(snapshot) => json!({"document": snapshot}),
+                Err(error) => json!({"document": {"unreadable": error.what}}),
+            },
+            Wanted::Subject(subject) => match case.channel.answered(subject, &document) {
+                Ok(body) => json!({"answered": notice_shown(&Notice { key: None, body })}),
+                Err(error) => json!({"answered": {"unreadable": error.what}}),
+            },
         },
+        Fetched::Part(part) => {
+            let mut got = case.got();
+            got.push(part);
+            let next = case
+                .channel
+                .fetch(wanted, &got, crate::outgoing::call(case));
+            json!({"next_request": next.as_ref().map(crate::outgoing::request_shown)})
+        }
         other => json!({"fetched": format!("{other:?}")}),
     }
+}
+
+fn wanted(case: &Case) -> Wanted<'_> {
+    case.meta
+        .subject
+        .as_deref()
+        .map_or(Wanted::Order("1"), Wanted::Subject)
 }
 
 fn poll_outcome(case: &Case) -> Value {
@@ -471,7 +502,10 @@ fn snapshots(case: &Case) -> Vec<Snapshot> {
             of(case.channel.parse(&verified(case)).unwrap_or_default()).collect()
         }
         Kind::Document => case.channel.normalize(&case.body).into_iter().collect(),
-        Kind::Fetch => match case.channel.read_fetch(&case.response()) {
+        Kind::Fetch => match case
+            .channel
+            .read_fetch(wanted(case), &case.got(), &case.response())
+        {
             Fetched::Document(document) => case.channel.normalize(&document).into_iter().collect(),
             _ => Vec::new(),
         },
@@ -479,7 +513,7 @@ fn snapshots(case: &Case) -> Vec<Snapshot> {
     }
 }
 
-fn notice_shown(notice: &Notice) -> Value {
+pub fn notice_shown(notice: &Notice) -> Value {
     let body = match &notice.body {
         NoticeBody::Order {
             external_id,
@@ -494,7 +528,8 @@ fn notice_shown(notice: &Notice) -> Value {
             },
         }),
         NoticeBody::Payment(body) => json!(body),
-        NoticeBody::Conversation(body) => json!(body),
+        NoticeBody::Conversation(body) | NoticeBody::Call(body) => json!(body),
+        NoticeBody::Ask(body) => json!({"ask": body}),
         NoticeBody::Fulfillment(body) => json!(body),
         NoticeBody::Invoice(body) => json!(body),
         NoticeBody::Service(body) => json!(body),
@@ -509,7 +544,7 @@ fn answer_shown(answer: &Acknowledgement) -> Value {
     json!(format!("{} {}", answer.status.as_u16(), text(&answer.body)).trim_end())
 }
 
-fn text(bytes: &Bytes) -> String {
+pub fn text(bytes: &Bytes) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 

@@ -61,6 +61,16 @@ pub struct Meta {
     #[serde(rename = "kind")]
     pub poll: Option<String>,
     pub window: Option<Window>,
+    /// What was asked for, where it was not an order (`as = "fetch"`).
+    pub subject: Option<String>,
+    /// Files with the answers of the earlier calls of one conversation.
+    #[serde(default)]
+    pub got: Vec<String>,
+    /// An earlier try of the same intention ended without an answer.
+    #[serde(default)]
+    pub unknown: bool,
+    /// What is told or asked: a channel task, stock level, message, payment question or label.
+    pub about: Option<Value>,
     /// Of an order that staff entered.
     pub idempotency_key: Option<String>,
     /// The message says itself that its totals do not add up.
@@ -90,6 +100,18 @@ pub enum Kind {
     Refresh,
     /// A body of `POST /api/v1/orders`.
     Entered,
+    /// An answer to feedback on an order (`about` is the channel task).
+    Feedback,
+    /// An answer to setting a stock level.
+    Stock,
+    /// An answer to a message for a person.
+    Message,
+    /// An answer to a payment question.
+    Query,
+    /// An answer to asking for a label.
+    Label,
+    /// An answer to looking after the subscription.
+    Subscription,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
@@ -167,6 +189,13 @@ impl Case {
         *response.status_mut() = self.meta.status.try_into().unwrap();
         *response.headers_mut() = header_map(&self.meta.response_headers);
         response
+    }
+
+    /// The answers of the earlier calls.
+    pub fn got(&self) -> Vec<Bytes> {
+        let folder = root().join(self.connector);
+        let read = |file: &String| fs::read(folder.join(file)).unwrap().into();
+        self.meta.got.iter().map(read).collect()
     }
 
     pub fn window(&self) -> PollWindow {

@@ -9,5 +9,6 @@
 mod conformance;
 mod fixtures;
 mod mutations;
+mod outgoing;
 mod requests;
 mod vectors;

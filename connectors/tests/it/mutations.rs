@@ -1,6 +1,7 @@
 //! Nothing that a vendor may send makes a connector panic: every fixture, changed at random.
 
 use bytes::Bytes;
+use connectors::channel::Wanted;
 use connectors::inbound::{Source, VerifiedWebhook};
 use http::Response;
 use proptest::prelude::*;
@@ -8,6 +9,7 @@ use proptest::sample::Index;
 use serde_json::Value;
 
 use crate::fixtures::{Case, Kind, all};
+use crate::outgoing;
 
 /// Values that break careless readers.
 const REPLACEMENTS: &[&str] = &[
@@ -150,7 +152,12 @@ fn read_all(case: &Case, body: Vec<u8>) {
     for status in [200_u16, 404, 500] {
         let mut response = Response::new(body.clone());
         *response.status_mut() = status.try_into().unwrap();
-        let _fetched = channel.read_fetch(&response);
+        let wanted = Wanted::Order("1");
+        let _fetched = channel.read_fetch(wanted, &[], &response);
+        let _later = channel.read_fetch(wanted, std::slice::from_ref(&body), &response);
+        let _next = channel.fetch(wanted, std::slice::from_ref(&body), outgoing::call(case));
+        let _answered = channel.answered("x:1:2", &body);
+        outgoing::read_all(case, &response);
         if let Some(tokens) = channel.tokens() {
             let _refreshed = tokens.read_refresh(&response, case.meta.now);
         }

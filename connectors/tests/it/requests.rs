@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use connectors::channel::{CallContext, Channel, PollWindow, gone};
+use connectors::channel::{CallContext, Channel, PollWindow, Wanted, gone};
 use connectors::signature::{basic_auth, shopee_api_sign};
 use domain::snapshot::ChannelStatus;
 use http::{Method, Request};
@@ -50,7 +50,7 @@ fn connector(name: &str) -> Box<dyn Channel> {
 fn shopee_signs_a_fetch_with_token_and_shop_and_asks_for_every_field_it_reads() {
     let token = SecretString::from("4f3e2d1c0b9a89786756453423120f1e");
     let request = connector("shopee")
-        .fetch("2609250K7QX3MB", call(&token))
+        .fetch(Wanted::Order("2609250K7QX3MB"), &[], call(&token))
         .unwrap();
     assert_eq!(request.method(), Method::GET);
     assert_eq!(request.uri().host(), Some("partner.shopeemobile.com"));
@@ -125,7 +125,7 @@ fn shopee_lists_orders_of_a_window_page_by_page() {
 fn woocommerce_calls_with_the_consumer_key_and_hides_it() {
     let woo = connector("woocommerce");
     let none = SecretString::from("");
-    let request = woo.fetch("727", call(&none)).unwrap();
+    let request = woo.fetch(Wanted::Order("727"), &[], call(&none)).unwrap();
     assert_eq!(
         request.uri(),
         "https://shop.example.invalid/wp-json/wc/v3/orders/727"
@@ -136,7 +136,10 @@ fn woocommerce_calls_with_the_consumer_key_and_hides_it() {
     assert_eq!(header, basic_auth(key, &secret).expose_secret());
     assert!(header.is_sensitive());
     for wrong in ["", "7 27", "../users", "727?x=1", "đ"] {
-        assert!(woo.fetch(wrong, call(&none)).is_none(), "{wrong}");
+        assert!(
+            woo.fetch(Wanted::Order(wrong), &[], call(&none)).is_none(),
+            "{wrong}"
+        );
     }
 }
 

@@ -89,10 +89,14 @@ impl Channel for Shop {
     fn connector(&self) -> &'static str {
         "shop"
     }
-    fn fetch(&self, _: &str, _: CallContext<'_>) -> Option<Request<Bytes>> {
+    fn fetches(&self) -> &'static [NoticeKind] {
+        &[]
+    }
+
+    fn fetch(&self, _: Wanted<'_>, _: &[Bytes], _: CallContext<'_>) -> Option<Request<Bytes>> {
         None
     }
-    fn read_fetch(&self, _: &Response<Bytes>) -> Fetched {
+    fn read_fetch(&self, _: Wanted<'_>, _: &[Bytes], _: &Response<Bytes>) -> Fetched {
         Fetched::NotFound
     }
     fn normalize(&self, _: &[u8]) -> Normalized {

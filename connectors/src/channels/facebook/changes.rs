@@ -4,7 +4,7 @@ use domain::snapshot::Buyer;
 use serde_json::Value;
 
 use super::envelope::{Page, Read, moment, text, value_digest};
-use crate::inbound::{ConversationNotice, Notice, NoticeBody};
+use crate::inbound::{ConversationNotice, Notice, NoticeBody, NoticeKind, Question};
 use crate::payload::{digest, word};
 
 /// Reads one change.
@@ -140,34 +140,15 @@ fn instagram_comment(page: Page<'_>, value: &Value, field: &str) -> Read {
 }
 
 /// A lead form was sent in. The message holds no personal data: the form is fetched as
-/// `lead:{page}:{leadgen_id}`.
+/// The message holds no personal data: the form is asked for as `lead:{page}:{leadgen_id}`.
 fn lead(page: Page<'_>, value: &Value) -> Read {
     let id = text(value, "/leadgen_id").ok_or_else(|| "leadgen_id: missing".to_owned())?;
-    let at = value
-        .get("created_time")
-        .and_then(moment)
-        .or(page.at)
-        .ok_or_else(|| "created_time: missing".to_owned())?;
-    let person = format!("lead:{id}");
-    let mut hints = vec![format!("leadgen_id:{id}")];
-    push(&mut hints, "form_id", text(value, "/form_id"));
-    push(&mut hints, "ad_id", text(value, "/ad_id"));
-    hints.push(format!("fetch:lead:{}:{id}", page.id));
     Ok(Notice {
-        key: Some(person.clone()),
-        body: NoticeBody::Conversation(Box::new(ConversationNotice {
-            message_id: person.clone(),
-            person,
-            account: page.id.to_owned(),
-            kind: "lead".to_owned(),
-            outgoing: false,
-            text: None,
-            buyer: None,
-            address: None,
-            lines: Vec::new(),
-            at,
-            hints,
-        })),
+        key: Some(format!("lead:{id}")),
+        body: NoticeBody::Ask(Question {
+            kind: NoticeKind::Conversation,
+            subject: format!("lead:{}:{id}", page.id),
+        }),
     })
 }
 

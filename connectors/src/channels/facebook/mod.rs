@@ -18,10 +18,10 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::{Built, ChannelContext, ChannelEntry, plain_answer};
-use crate::channel::{CallContext, Channel, Fetched};
+use crate::channel::{CallContext, Channel, Fetched, Wanted};
 use crate::form;
 use crate::inbound::{
-    Acknowledgement, ConversationNotice, Inbound, Normalized, Notice, PayloadError, RawWebhook,
+    Acknowledgement, Inbound, Normalized, Notice, NoticeBody, NoticeKind, PayloadError, RawWebhook,
     Received, Rejection, Verdict, VerifiedWebhook,
 };
 use crate::settings::{self, Secrets};
@@ -75,19 +75,6 @@ pub fn build(value: &Value, _context: &ChannelContext) -> Built {
 #[derive(Debug)]
 pub struct Facebook {
     settings: Settings,
-}
-
-impl Facebook {
-    /// Reads the answer of the fetch of `lead:{page}:{leadgen_id}`: the person who sent the form.
-    ///
-    /// Meta's own names of fields (`full_name`, `phone_number`, `email`, `street_address`, `city`,
-    /// `province`) fill the buyer and the address; a form's own questions become hints.
-    ///
-    /// # Errors
-    /// When the document is not a lead.
-    pub fn read_lead(page: &str, document: &[u8]) -> Result<ConversationNotice, PayloadError> {
-        graph::lead(page, document)
-    }
 }
 
 impl Inbound for Facebook {
@@ -158,18 +145,41 @@ impl Channel for Facebook {
         "facebook"
     }
 
-    /// `lead:{page}:{leadgen_id}` fetches a lead form; `lead:{leadgen_id}` where one page token
-    /// is configured. Nothing else can be fetched.
-    fn fetch(&self, external_id: &str, call: CallContext<'_>) -> Option<Request<Bytes>> {
-        graph::lead_request(&self.settings, external_id, call)
+    fn fetches(&self) -> &'static [NoticeKind] {
+        &[NoticeKind::Conversation]
     }
 
-    fn read_fetch(&self, response: &Response<Bytes>) -> Fetched {
+    /// `lead:{page}:{leadgen_id}` is a lead form; `lead:{leadgen_id}` where one page token is
+    /// configured. Nothing else can be fetched.
+    fn fetch(
+        &self,
+        wanted: Wanted<'_>,
+        _: &[Bytes],
+        call: CallContext<'_>,
+    ) -> Option<Request<Bytes>> {
+        let Wanted::Subject(subject) = wanted else {
+            return None;
+        };
+        graph::lead_request(&self.settings, subject, call)
+    }
+
+    fn read_fetch(&self, _: Wanted<'_>, _: &[Bytes], response: &Response<Bytes>) -> Fetched {
         graph::read(response)
     }
 
     fn normalize(&self, _document: &[u8]) -> Normalized {
         Err(PayloadError::new("Meta has no order documents"))
+    }
+
+    /// A lead form: Meta's own names of fields (`full_name`, `phone_number`, `email`,
+    /// `street_address`, `city`, `province`) fill the buyer and the address; a form's own questions
+    /// become hints.
+    fn answered(&self, subject: &str, document: &[u8]) -> Result<NoticeBody, PayloadError> {
+        let page = subject
+            .strip_prefix("lead:")
+            .and_then(|rest| rest.split_once(':'))
+            .map_or("", |(page, _)| page);
+        graph::lead(page, document).map(|lead| NoticeBody::Conversation(Box::new(lead)))
     }
 }
 

@@ -6,7 +6,7 @@ use secrecy::SecretString;
 use serde_json::json;
 
 use super::*;
-use crate::inbound::{NoticeBody, PaymentAnswer, Source};
+use crate::inbound::{PaymentAnswer, Source};
 use crate::signature::hmac_sha256_hex_of;
 
 const SECRET: &str = "meta-app-secret-for-tests-0123456789";
@@ -268,7 +268,11 @@ fn acknowledgements_have_no_body() {
 fn a_lead_is_fetched_with_the_pages_token_and_its_proof() {
     let channel = channel();
     let request = channel
-        .fetch("lead:104512345678901:1900000000026801", call())
+        .fetch(
+            Wanted::Subject("lead:104512345678901:1900000000026801"),
+            &[],
+            call(),
+        )
         .unwrap();
     let proof = hmac_sha256_hex_of(&SecretString::from("next-secret"), &[b"page-token"]);
     assert_eq!(
@@ -278,12 +282,19 @@ fn a_lead_is_fetched_with_the_pages_token_and_its_proof() {
         )
     );
     assert_eq!(request.headers()["authorization"], "Bearer page-token");
-    assert!(channel.fetch("lead:1900000000026801", call()).is_some());
-    assert!(channel.fetch("lead:2:1900000000026801", call()).is_none());
-    assert!(channel.fetch("lead:", call()).is_none());
-    assert!(channel.fetch("1900000000026801", call()).is_none());
+    let can = |wanted| channel.fetch(wanted, &[], call()).is_some();
+    assert!(can(Wanted::Subject("lead:1900000000026801")));
+    assert!(!can(Wanted::Subject("lead:2:1900000000026801")));
+    assert!(!can(Wanted::Subject("lead:")));
+    assert!(!can(Wanted::Subject("1900000000026801")));
+    assert!(!can(Wanted::Order("1900000000026801")));
 
-    let lead = Facebook::read_lead("104512345678901", &fixture("leadgen_graph_response")).unwrap();
+    let subject = "lead:104512345678901:1900000000026801";
+    let answered = channel.answered(subject, &fixture("leadgen_graph_response"));
+    let NoticeBody::Conversation(lead) = answered.unwrap() else {
+        panic!("a lead is a conversation");
+    };
+    assert_eq!(lead.account, "104512345678901");
     assert_eq!(lead.person, "lead:1900000000026801");
     assert_eq!(lead.kind, "form");
     assert_eq!(lead.at.to_string(), "2025-12-04T04:20:00Z");
@@ -305,7 +316,7 @@ fn graph_errors_are_sorted_by_their_code() {
             .header("retry-after", "30")
             .body(Bytes::copy_from_slice(body))
             .unwrap();
-        channel.read_fetch(&response)
+        channel.read_fetch(Wanted::Subject("lead:1:2"), &[], &response)
     };
     let error = |code: i64, subcode: i64| {
         json!({"error": {"message": "someone", "code": code, "error_subcode": subcode}}).to_string()
@@ -383,6 +394,6 @@ proptest! {
         prop_assert_eq!(first, channel.parse(&message));
         prop_assert!(!channel.dedup_key(&message).is_empty());
         channel.account(&message);
-        let _lead = Facebook::read_lead("1", &body);
+        let _lead = channel.answered("lead:1:2", &body);
     }
 }

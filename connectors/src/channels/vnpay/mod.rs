@@ -18,11 +18,11 @@ use serde_json::Value;
 
 use self::query::Fields;
 use super::{Built, ChannelContext, ChannelEntry};
-use crate::channel::{CallContext, Channel, Fetched};
+use crate::channel::{CallContext, Channel, Fetched, Wanted};
 use crate::inbound::{
-    Acknowledgement, Inbound, Normalized, Notice, NoticeBody, PayloadError, PaymentAnswer,
-    PaymentNotice, PaymentState, Preflight, RawWebhook, Received, Rejection, Verdict,
-    VerifiedWebhook,
+    Acknowledgement, Inbound, Normalized, Notice, NoticeBody, NoticeKind, PayloadError,
+    PaymentAnswer, PaymentNotice, PaymentState, Preflight, RawWebhook, Received, Rejection,
+    Verdict, VerifiedWebhook,
 };
 use crate::payload::digest;
 use crate::settings::{self, Secrets, SettingsError};
@@ -162,11 +162,15 @@ impl Channel for Vnpay {
         "vnpay"
     }
 
-    fn fetch(&self, _external_id: &str, _call: CallContext<'_>) -> Option<Request<Bytes>> {
+    fn fetches(&self) -> &'static [NoticeKind] {
+        &[]
+    }
+
+    fn fetch(&self, _: Wanted<'_>, _: &[Bytes], _: CallContext<'_>) -> Option<Request<Bytes>> {
         None
     }
 
-    fn read_fetch(&self, _response: &Response<Bytes>) -> Fetched {
+    fn read_fetch(&self, _: Wanted<'_>, _: &[Bytes], _: &Response<Bytes>) -> Fetched {
         Fetched::Refused {
             reason: "VNPay has no order documents".to_owned(),
         }

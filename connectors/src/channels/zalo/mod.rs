@@ -14,10 +14,10 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::{Built, ChannelContext, ChannelEntry, plain_answer};
-use crate::channel::{CallContext, Channel, Fetched, Tokens};
+use crate::channel::{CallContext, Channel, Fetched, Tokens, Wanted};
 use crate::inbound::{
-    Acknowledgement, Inbound, Normalized, Notice, PayloadError, RawWebhook, Received, Rejection,
-    Verdict, VerifiedWebhook,
+    Acknowledgement, Inbound, Normalized, Notice, NoticeKind, PayloadError, RawWebhook, Received,
+    Rejection, Verdict, VerifiedWebhook,
 };
 use crate::settings::{self, Secrets};
 use crate::signature;
@@ -135,11 +135,15 @@ impl Channel for Zalo {
         "zalo"
     }
 
-    fn fetch(&self, _external_id: &str, _call: CallContext<'_>) -> Option<Request<Bytes>> {
+    fn fetches(&self) -> &'static [NoticeKind] {
+        &[]
+    }
+
+    fn fetch(&self, _: Wanted<'_>, _: &[Bytes], _: CallContext<'_>) -> Option<Request<Bytes>> {
         None
     }
 
-    fn read_fetch(&self, response: &Response<Bytes>) -> Fetched {
+    fn read_fetch(&self, _: Wanted<'_>, _: &[Bytes], response: &Response<Bytes>) -> Fetched {
         oauth::read_call(response)
     }
 

@@ -6,7 +6,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
 
 use super::*;
-use crate::channel::Refreshed;
+use crate::channel::{Refreshed, Wanted};
 use crate::inbound::{NoticeBody, Source};
 
 const FIXTURES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/zalo");
@@ -238,7 +238,7 @@ fn errors_are_read_inside_http_200() {
             .status(status)
             .body(Bytes::copy_from_slice(body))
             .unwrap();
-        channel.read_fetch(&response)
+        channel.read_fetch(Wanted::Subject("user"), &[], &response)
     };
     assert!(matches!(
         read(200, &fixture("error_token")),

@@ -140,6 +140,9 @@ fn found(body: &TaskBody, object: &Value) -> LookedUp {
             "completed" => too_late("completed"),
             _ => LookedUp::Absent,
         },
+        TaskBody::Channel(_) | TaskBody::ChannelStock(_) | TaskBody::ChannelMessage(_) => {
+            LookedUp::Absent
+        }
     }
 }
 
@@ -185,7 +188,10 @@ fn creates(body: &TaskBody) -> bool {
         | TaskBody::CancelFulfillment { .. }
         | TaskBody::ReleaseWorkOrder { .. }
         | TaskBody::RescheduleWorkOrder { .. }
-        | TaskBody::CancelWorkOrder { .. } => false,
+        | TaskBody::CancelWorkOrder { .. }
+        | TaskBody::Channel(_)
+        | TaskBody::ChannelStock(_)
+        | TaskBody::ChannelMessage(_) => false,
     }
 }
 
@@ -202,7 +208,10 @@ fn takes_back(body: &TaskBody) -> bool {
         | TaskBody::CreateWorkOrder { .. }
         | TaskBody::ReleaseWorkOrder { .. }
         | TaskBody::RescheduleWorkOrder { .. }
-        | TaskBody::ActivateWarranty { .. } => false,
+        | TaskBody::ActivateWarranty { .. }
+        | TaskBody::Channel(_)
+        | TaskBody::ChannelStock(_)
+        | TaskBody::ChannelMessage(_) => false,
     }
 }
 

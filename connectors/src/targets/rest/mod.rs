@@ -167,12 +167,12 @@ impl Target for Rest {
         call: CallContext<'_>,
     ) -> Result<Request<Bytes>, BuildError> {
         let able = request::kind(body);
-        if able != self.kind {
+        if able != Some(self.kind) {
             return Err(BuildError {
                 what: format!(
-                    "{} is for {} targets, and this is {}",
+                    "{} is for {}, and this is a target for {}",
                     body.op(),
-                    able.as_str(),
+                    able.map_or("channels", Kind::as_str),
                     self.kind.as_str()
                 ),
             });
@@ -196,7 +196,7 @@ impl Target for Rest {
     }
 
     fn lookup(&self, body: &TaskBody, key: &str, call: CallContext<'_>) -> Option<Request<Bytes>> {
-        let uri = self.uri(&request::stored(body)).ok()?;
+        let uri = self.uri(&request::stored(body).ok()?).ok()?;
         self.seal(get(uri), key, call.now).ok()
     }
 

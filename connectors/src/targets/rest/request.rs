@@ -21,9 +21,9 @@ pub(super) struct Planned {
     pub(super) body: Option<Bytes>,
 }
 
-/// Which kind of target does the task.
-pub(super) fn kind(body: &TaskBody) -> Kind {
-    match body {
+/// Which kind of target does the task; `None` for what a channel is told.
+pub(super) fn kind(body: &TaskBody) -> Option<Kind> {
+    Some(match body {
         TaskBody::Reserve { .. }
         | TaskBody::ReleaseReservation { .. }
         | TaskBody::CreateFulfillment { .. }
@@ -34,12 +34,24 @@ pub(super) fn kind(body: &TaskBody) -> Kind {
         | TaskBody::RescheduleWorkOrder { .. }
         | TaskBody::CancelWorkOrder { .. }
         | TaskBody::ActivateWarranty { .. } => Kind::ServiceCenter,
+        TaskBody::Channel(_) | TaskBody::ChannelStock(_) | TaskBody::ChannelMessage(_) => {
+            return None;
+        }
+    })
+}
+
+fn for_a_channel() -> BuildError {
+    BuildError {
+        what: "only a channel can be told this".to_owned(),
     }
 }
 
 /// Where the thing that the task is about can be asked for: `GET /{collection}/{our id}`.
-pub(super) fn stored(body: &TaskBody) -> String {
-    match body {
+///
+/// # Errors
+/// For what only a channel can be told.
+pub(super) fn stored(body: &TaskBody) -> Result<String, BuildError> {
+    Ok(match body {
         TaskBody::Reserve { reservation_id, .. }
         | TaskBody::ReleaseReservation { reservation_id } => {
             format!("/reservations/{}", encode(reservation_id))
@@ -72,7 +84,10 @@ pub(super) fn stored(body: &TaskBody) -> String {
         TaskBody::ActivateWarranty { warranty_id, .. } => {
             format!("/warranties/{}", encode(warranty_id))
         }
-    }
+        TaskBody::Channel(_) | TaskBody::ChannelStock(_) | TaskBody::ChannelMessage(_) => {
+            return Err(for_a_channel());
+        }
+    })
 }
 
 /// The call of a task.
@@ -97,7 +112,7 @@ pub(super) fn plan(body: &TaskBody) -> Result<Planned, BuildError> {
         ),
         TaskBody::ReleaseReservation { .. } | TaskBody::CancelFulfillment { .. } => Ok(Planned {
             method: Method::DELETE,
-            path: stored(body),
+            path: stored(body)?,
             body: None,
         }),
         TaskBody::CreateFulfillment {
@@ -183,7 +198,7 @@ pub(super) fn plan(body: &TaskBody) -> Result<Planned, BuildError> {
         ),
         TaskBody::ReleaseWorkOrder { delivered_at, .. } => with_body(
             Method::POST,
-            format!("{}/release", stored(body)),
+            format!("{}/release", stored(body)?),
             &Release {
                 delivered_at: Moment(*delivered_at),
             },
@@ -194,7 +209,7 @@ pub(super) fn plan(body: &TaskBody) -> Result<Planned, BuildError> {
             ..
         } => with_body(
             Method::PATCH,
-            format!("{}/appointment", stored(body)),
+            format!("{}/appointment", stored(body)?),
             &Reschedule {
                 window_start: Moment(*window_start),
                 window_end: Moment(*window_end),
@@ -202,7 +217,7 @@ pub(super) fn plan(body: &TaskBody) -> Result<Planned, BuildError> {
         ),
         TaskBody::CancelWorkOrder { reason, .. } => with_body(
             Method::POST,
-            format!("{}/cancel", stored(body)),
+            format!("{}/cancel", stored(body)?),
             &Cancel { reason },
         ),
         TaskBody::ActivateWarranty {
@@ -230,6 +245,9 @@ pub(super) fn plan(body: &TaskBody) -> Result<Planned, BuildError> {
                 proof,
             },
         ),
+        TaskBody::Channel(_) | TaskBody::ChannelStock(_) | TaskBody::ChannelMessage(_) => {
+            Err(for_a_channel())
+        }
     }
 }
 

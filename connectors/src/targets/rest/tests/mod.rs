@@ -42,7 +42,7 @@ fn target(kind: &str) -> Box<dyn Target> {
 }
 
 fn target_of(body: &TaskBody) -> Box<dyn Target> {
-    target(request::kind(body).as_str())
+    target(request::kind(body).expect("a task for targets").as_str())
 }
 
 fn now() -> Timestamp {
