@@ -425,6 +425,15 @@ pub fn settings(config: &Config, locations: &domain::routing::Locations) -> Sett
                 valid_from: rate.valid_from,
             })
             .collect(),
+        feedback: config
+            .channels
+            .iter()
+            .filter(|channel| channel.enabled)
+            .filter_map(|channel| {
+                let takes = channel.channel.feedback()?.takes();
+                Some((channel.id.clone(), takes.iter().copied().collect()))
+            })
+            .collect(),
         reservation_ttl_s: i64::try_from(config.orders.reservation_ttl_s).unwrap_or(i64::MAX),
         max_routing_rounds: config.orders.max_routing_rounds,
     }

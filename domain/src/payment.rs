@@ -38,6 +38,9 @@ pub struct PaymentFact {
     pub at: Timestamp,
     /// The provider's own code, kept and shown.
     pub provider_code: String,
+    /// The payment channel that reported it; empty in facts from before it was noted.
+    #[serde(default)]
+    pub provider: String,
 }
 
 impl PaymentFact {

@@ -147,6 +147,7 @@ impl Order {
             | Action::Hold
             | Action::Cancel
             | Action::Reject
+            | Action::Refund { .. }
             | Action::CancelLine { .. } => {}
         }
         true

@@ -394,7 +394,8 @@ impl Order {
             refunded: value(&said.refunded)
                 .copied()
                 .unwrap_or_default()
-                .max(returned),
+                .max(returned)
+                .max(self.refunded_by_us()),
             method: value(&said.payment_method).copied(),
             channel,
             failed: received == Amount::ZERO

@@ -20,10 +20,12 @@ mod hold;
 mod judge;
 mod money;
 pub(crate) mod part;
+mod refund;
 mod route;
 mod show;
 mod staff;
 mod status;
+mod told;
 mod view;
 
 #[cfg(test)]
@@ -53,6 +55,7 @@ pub use held::{EffectStatus, EffectView, Gap};
 pub use hold::Hold;
 pub(crate) use hold::NO_LOCATION;
 pub(crate) use judge::{Line, dialable};
+pub(crate) use refund::RefundAsked;
 pub use route::Taken;
 pub use status::{Fulfillment, Lifecycle, LifecycleFacts, Status};
 pub use view::{

@@ -22,6 +22,7 @@ fn paid(transaction: &str, amount: i64, state: PaymentState, minutes: i64) -> Fa
         amount: Amount(amount),
         state,
         at: minute(minutes),
+        provider: "vnpay".into(),
         provider_code: "00".into(),
     })
 }

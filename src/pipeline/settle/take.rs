@@ -275,6 +275,7 @@ impl Batch<'_> {
                     state: payment.state,
                     at: payment.at,
                     provider_code: payment.provider_code.clone(),
+                    provider: channel.to_owned(),
                 }),
             ),
             Prepared::Fulfillment(event) => (
