@@ -456,21 +456,52 @@ fn without_token(gateway: &Gateway, wanted: &Wanted, error: &tokens::Error) -> P
     }
 }
 
-/// Asks the channel call by call until the document is whole, with one fresh token if the one in
-/// force is refused.
+/// Why a channel could not be asked now.
+#[derive(Debug)]
+pub(super) enum NotAsked {
+    /// No access token.
+    Token(tokens::Error),
+    /// The call did not come through; the channel may say how long to wait.
+    Call {
+        after_s: Option<u64>,
+        reason: String,
+    },
+    /// The connector has no such question.
+    Unable(&'static str),
+}
+
 async fn call(gateway: &Gateway, wanted: &Wanted) -> Result<Fetched, Prepared> {
-    let channel = &wanted.channel;
+    let what = match &wanted.what {
+        What::Order(id) => channel::Wanted::Order(id),
+        What::Subject(subject) => channel::Wanted::Subject(subject),
+    };
+    ask(gateway, &wanted.channel, what)
+        .await
+        .map_err(|error| match error {
+            NotAsked::Token(error) => without_token(gateway, wanted, &error),
+            NotAsked::Call { after_s, reason } => put_off(gateway, wanted, after_s, &reason),
+            NotAsked::Unable(reason) => dead(reason),
+        })
+}
+
+/// Asks the channel call by call until the document is whole, with one fresh token if the one in
+/// force is refused. Never [`Fetched::Part`], unless the calls have no end.
+pub(super) async fn ask(
+    gateway: &Gateway,
+    channel: &ChannelConfig,
+    what: channel::Wanted<'_>,
+) -> Result<Fetched, NotAsked> {
     let mut token = tokens::access(gateway, channel)
         .await
-        .map_err(|error| without_token(gateway, wanted, &error))?;
+        .map_err(NotAsked::Token)?;
     let mut renewed = false;
     let mut parts = Vec::new();
     loop {
-        match ask(gateway, wanted, &parts, token.as_ref()).await? {
+        match ask_once(gateway, channel, what, &parts, token.as_ref()).await? {
             Fetched::TokenExpired if !renewed => {
                 let fresh = tokens::renew(gateway, channel)
                     .await
-                    .map_err(|error| without_token(gateway, wanted, &error))?;
+                    .map_err(NotAsked::Token)?;
                 token = Some(fresh);
                 renewed = true;
             }
@@ -480,32 +511,29 @@ async fn call(gateway: &Gateway, wanted: &Wanted) -> Result<Fetched, Prepared> {
     }
 }
 
-async fn ask(
+async fn ask_once(
     gateway: &Gateway,
-    wanted: &Wanted,
+    channel: &ChannelConfig,
+    what: channel::Wanted<'_>,
     parts: &[bytes::Bytes],
     token: Option<&secrecy::SecretString>,
-) -> Result<Fetched, Prepared> {
-    let channel = &wanted.channel;
+) -> Result<Fetched, NotAsked> {
     let context = CallContext {
         now: gateway.clock.now(),
         access_token: token,
     };
-    let what = match &wanted.what {
-        What::Order(id) => channel::Wanted::Order(id),
-        What::Subject(subject) => channel::Wanted::Subject(subject),
-    };
-    let request = channel.channel.fetch(what, parts, context).ok_or_else(|| {
-        dead(match what {
+    let request = channel
+        .channel
+        .fetch(what, parts, context)
+        .ok_or(NotAsked::Unable(match what {
             channel::Wanted::Order(_) => "this channel cannot be asked for an order",
             channel::Wanted::Subject(_) => {
                 "this channel cannot be asked for it; see its settings for the calls that it needs"
             }
-        })
-    })?;
+        }))?;
     let response = send(gateway, channel, request)
         .await
-        .map_err(|(after_s, reason)| put_off(gateway, wanted, after_s, &reason))?;
+        .map_err(|(after_s, reason)| NotAsked::Call { after_s, reason })?;
     Ok(channel.channel.read_fetch(what, parts, &response))
 }
 

@@ -348,7 +348,7 @@ impl Books {
     /// When the database refuses.
     pub async fn tasks_of_lost_orders(&self) -> Result<Vec<Stray>, Error> {
         let head = "SELECT t.target AS channel, t.seq, t.created_at AS at, COUNT(*) OVER () AS total \
-             FROM task t WHERE NOT EXISTS (SELECT 1 FROM orders o WHERE o.id = t.order_id)";
+             FROM task t WHERE t.order_id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM orders o WHERE o.id = t.order_id)";
         self.strays(head, "t.created_at", "t.seq", Span::default())
             .await
     }

@@ -156,7 +156,7 @@ impl Tx {
         }
         if !subjects.is_empty() {
             for row in
-                Sql::new("SELECT DISTINCT subject, target, order_id FROM task WHERE subject IN ")
+                Sql::new("SELECT DISTINCT subject, target, order_id FROM task WHERE order_id IS NOT NULL AND subject IN ")
                     .bind_list(&subjects)
                     .all(&self.inner)
                     .await?
@@ -372,7 +372,11 @@ impl Tx {
     ///
     /// # Errors
     /// When the database refuses.
-    pub async fn insert_tasks(&self, now: i64, tasks: &[(String, Task)]) -> Result<(), Error> {
+    pub async fn insert_tasks(
+        &self,
+        now: i64,
+        tasks: &[(Option<String>, Task)],
+    ) -> Result<(), Error> {
         outbox::insert(&self.inner, now, tasks).await
     }
 

@@ -59,7 +59,7 @@ impl Slot {
 /// Everything that the batch will write.
 #[derive(Default)]
 pub(super) struct Writes {
-    pub(super) tasks: Vec<(String, Task)>,
+    pub(super) tasks: Vec<(Option<String>, Task)>,
     pub(super) withdraw: Vec<(String, String)>,
     pub(super) movements: Vec<stock::Movement>,
     pub(super) decisions: Vec<(String, Decision)>,
@@ -174,7 +174,8 @@ fn reference_of(input: &Input) -> Option<OrderRef> {
         Input::Nudge { order_id, .. } => Some(OrderRef::Id(order_id.clone())),
         Input::Command(command) => Some(command.order.clone()),
         Input::Task(task) => {
-            fact_of(task, Timestamp::UNIX_EPOCH).map(|_| OrderRef::Id(task.task.order_id.clone()))
+            fact_of(task, Timestamp::UNIX_EPOCH)?;
+            task.task.order_id.clone().map(OrderRef::Id)
         }
         Input::Create(create) => Some(OrderRef::External {
             channel: create.channel.clone(),

@@ -37,10 +37,10 @@ impl Batch<'_> {
                 Ok(None)
             }
             Input::Task(task) => {
-                if let Some(fact) = fact_of(task, self.now)
-                    && self.slots.contains_key(&task.task.order_id)
+                if let (Some(fact), Some(order)) = (fact_of(task, self.now), &task.task.order_id)
+                    && self.slots.contains_key(order)
                 {
-                    self.apply(&task.task.order_id, &fact, context);
+                    self.apply(order, &fact, context);
                 }
                 Ok(None)
             }
