@@ -167,6 +167,7 @@ fn made(body: &TaskBody, answer: &Value, repeated: bool) -> Outcome {
         series: text(answer, "series"),
         partner_id: text(answer, "partner_id").or_else(|| text(answer, "id")),
         state,
+        tracking: None,
     };
     if repeated {
         Outcome::Duplicate { given }

@@ -159,6 +159,7 @@ fn what_the_system_gives_back_is_kept() {
                 series: Some("1C26TKH".to_owned()),
                 partner_id: Some("77".to_owned()),
                 state: Some("issued".to_owned()),
+                tracking: None,
             }
         }
     );
