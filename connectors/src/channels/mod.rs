@@ -10,9 +10,11 @@ use crate::channel::Channel;
 use crate::inbound::{Acknowledgement, Received};
 use crate::settings::SettingsError;
 
+mod calls;
 pub mod facebook;
 pub mod shopee;
 pub mod staff;
+pub mod stringee;
 pub mod vnpay;
 pub mod website;
 pub mod woocommerce;
@@ -48,6 +50,7 @@ pub const CHANNELS: &[ChannelEntry] = &[
     shopee::ENTRY,
     facebook::ENTRY,
     zalo::ENTRY,
+    stringee::ENTRY,
     vnpay::ENTRY,
     staff::ENTRY,
 ];
