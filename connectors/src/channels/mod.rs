@@ -12,6 +12,7 @@ use crate::settings::SettingsError;
 
 mod calls;
 pub mod facebook;
+pub mod omicall;
 pub mod shopee;
 pub mod staff;
 pub mod stringee;
@@ -51,6 +52,7 @@ pub const CHANNELS: &[ChannelEntry] = &[
     facebook::ENTRY,
     zalo::ENTRY,
     stringee::ENTRY,
+    omicall::ENTRY,
     vnpay::ENTRY,
     staff::ENTRY,
 ];
