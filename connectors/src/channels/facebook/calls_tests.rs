@@ -161,3 +161,42 @@ fn without_tokens_nothing_is_polled_or_looked_after() {
     let channel = build(&settings, &ChannelContext { id: "f".to_owned() }).unwrap();
     assert!(channel.polling().is_none() && channel.subscriptions().is_none());
 }
+
+#[test]
+fn what_the_webhooks_are_about_to_tell_is_left_to_them() {
+    let channel = channel();
+    let window = PollWindow {
+        from: "2026-01-01T00:00:00Z".parse().unwrap(),
+        to: "2026-01-01T00:10:00Z".parse().unwrap(),
+        cursor: None,
+    };
+    let said = |id: &str, at: &str| {
+        json!({"id": id, "message": "a", "from": {"id": "7"}, "to": {"data": [{"id": PAGE}]},
+            "created_time": at})
+    };
+    let thread = json!({"data": [{"updated_time": "2026-01-01T00:09:00+0000", "messages": {"data": [
+        said("young", "2026-01-01T00:08:00+0000"),
+        said("old enough", "2026-01-01T00:07:59+0000"),
+        said("before", "2025-12-31T23:59:59+0000"),
+    ]}}]});
+    let polling = channel.polling().unwrap();
+    let Ok(Polled::Page { messages, .. }) =
+        polling.read("conversations", &window, &answer(&thread))
+    else {
+        panic!("expected a page");
+    };
+    let ids: Vec<String> = messages
+        .iter()
+        .map(
+            |message| match channel.parse(message).unwrap().remove(0).body {
+                NoticeBody::Conversation(said) => said.message_id,
+                body => panic!("{body:?}"),
+            },
+        )
+        .collect();
+    assert_eq!(ids, ["old enough"]);
+    // The next window reaches back far enough to meet it.
+    for (kind, grace) in [("conversations", 120), ("live_comments", 30)] {
+        assert!(polling.overlap_s(kind) > grace);
+    }
+}

@@ -25,6 +25,37 @@ const LIVE_COMMENTS: &str = "live_comments";
 /// The longest that a live goes on after its beginning.
 const LONGEST_LIVE: SignedDuration = SignedDuration::from_hours(12);
 
+/// What is younger than this is left to the webhooks, seconds: they say more. The next window
+/// overlaps by more than that.
+const GRACE_S: i64 = 120;
+const LIVE_GRACE_S: i64 = 30;
+
+/// What is taken: from here, before there.
+#[derive(Debug, Clone, Copy)]
+struct Span {
+    from: Timestamp,
+    to: Timestamp,
+}
+
+impl Span {
+    fn of(kind: &str, window: &PollWindow) -> Self {
+        let grace = if kind == LIVE_COMMENTS {
+            LIVE_GRACE_S
+        } else {
+            GRACE_S
+        };
+        let to = window.to.checked_sub(SignedDuration::from_secs(grace));
+        Self {
+            from: window.from,
+            to: to.unwrap_or(window.to),
+        }
+    }
+
+    fn holds(self, at: Timestamp) -> bool {
+        (self.from..self.to).contains(&at)
+    }
+}
+
 /// Whose things are asked for.
 struct Place<'a> {
     /// Account as notices name it.
@@ -212,6 +243,7 @@ impl Polling for Facebook {
             .and_then(Value::as_array)
             .ok_or_else(|| PayloadError::new("data: expected a list"))?;
         let mut cursor = Cursor::read(window.cursor.as_deref());
+        let span = Span::of(kind, window);
         let places = self.places(kind);
         let Some(place) = places.get(cursor.place) else {
             return Err(PayloadError::new("the cursor names no account"));
@@ -220,7 +252,7 @@ impl Polling for Facebook {
             .pointer("/paging/next")
             .and_then(|_| text(&body, "/paging/cursors/after"));
         if kind == CONVERSATIONS {
-            let (messages, reached) = threads(place, items, window.from);
+            let (messages, reached) = threads(place, items, span);
             let next = match more {
                 Some(after) if !reached => Some(
                     Cursor {
@@ -245,7 +277,7 @@ impl Polling for Facebook {
                 next,
             });
         };
-        let (messages, reached) = comments(place, video, items, window.from);
+        let (messages, reached) = comments(place, video, items, span);
         cursor.after = more.filter(|_| !reached);
         if cursor.after.is_none() {
             cursor.lives.remove(0);
@@ -259,20 +291,20 @@ impl Polling for Facebook {
     }
 }
 
-/// The messages of threads since `from`, and whether older threads were reached: Meta lists those
+/// The messages of threads within the span, and whether older threads were reached: Meta lists those
 /// that changed last first.
-fn threads(place: &Place<'_>, items: &[Value], from: Timestamp) -> (Vec<VerifiedWebhook>, bool) {
+fn threads(place: &Place<'_>, items: &[Value], span: Span) -> (Vec<VerifiedWebhook>, bool) {
     let mut messages = Vec::new();
     let mut reached = false;
     for thread in items {
         let updated = text(thread, "/updated_time").and_then(|t| moment(&t));
-        if updated.is_some_and(|updated| updated < from) {
+        if updated.is_some_and(|updated| updated < span.from) {
             reached = true;
             continue;
         }
         let said = thread.pointer("/messages/data").and_then(Value::as_array);
         for said in said.into_iter().flatten() {
-            if let Some(entry) = message(place, said, from) {
+            if let Some(entry) = message(place, said, span) {
                 messages.push(wrapped(place, &entry));
             }
         }
@@ -281,8 +313,8 @@ fn threads(place: &Place<'_>, items: &[Value], from: Timestamp) -> (Vec<Verified
 }
 
 /// A message as `messaging[]` tells it.
-fn message(place: &Place<'_>, said: &Value, from: Timestamp) -> Option<Value> {
-    let at = moment(&text(said, "/created_time")?).filter(|at| *at >= from)?;
+fn message(place: &Place<'_>, said: &Value, span: Span) -> Option<Value> {
+    let at = moment(&text(said, "/created_time")?).filter(|at| span.holds(*at))?;
     let (sender, recipient) = (text(said, "/from/id")?, text(said, "/to/data/0/id")?);
     let mut message = json!({"mid": text(said, "/id")?});
     if let Some(words) = text(said, "/message") {
@@ -335,12 +367,12 @@ fn lives(items: &[Value], from: Timestamp) -> Vec<(String, String)> {
         .collect()
 }
 
-/// The comments since `from`, and whether older ones were reached.
+/// The comments within the span, and whether older ones were reached.
 fn comments(
     place: &Place<'_>,
     video: &str,
     items: &[Value],
-    from: Timestamp,
+    span: Span,
 ) -> (Vec<VerifiedWebhook>, bool) {
     let post = format!("{}_{video}", place.page);
     let mut messages = Vec::new();
@@ -350,8 +382,8 @@ fn comments(
         let (Some(at), Some(id)) = (at, text(comment, "/id")) else {
             continue;
         };
-        if at < from {
-            reached = true;
+        reached |= at < span.from;
+        if !span.holds(at) {
             continue;
         }
         let mut value = json!({
