@@ -13,6 +13,7 @@ use super::answer::{Answer, Api, judge};
 use super::events::text;
 use crate::channel::CallContext;
 use crate::feedback::{Messages, Step, Try, Window};
+use crate::payload::word;
 use crate::signature::appsecret_proof;
 use crate::target::BuildError;
 use crate::url::{Query, get, post_json};
@@ -100,7 +101,11 @@ impl Messages for Zalo {
             }
         };
         if !looks(attempt) {
-            let given = given(text(&body, "/data/message_id"));
+            let quota = text(&body, "/data/quota/quota_type");
+            let given = Given {
+                state: quota.zip(text(&body, "/data/quota/remain")).map(left),
+                ..given(text(&body, "/data/message_id"))
+            };
             return Step::Done(Outcome::Accepted { given });
         }
         match found(message, &body) {
@@ -158,6 +163,11 @@ fn found(message: &ChannelMessage, body: &Value) -> Option<Option<String>> {
                 && text(said, "/message").is_some_and(|said| said.trim() == message.text.trim())
         })
         .map(|said| text(said, "/message_id"))
+}
+
+/// What the account may still send, for the attempt's row.
+fn left((quota, remain): (String, String)) -> String {
+    format!("{}:{}", word(&quota), word(&remain))
 }
 
 fn given(id: Option<String>) -> Given {
