@@ -471,6 +471,7 @@ async fn tell(run: &Arc<Run>, number: u32) {
     match slot {
         2 => zalo::chatter(run, &mut rng, number).await,
         6 => facebook::chatter(run, &mut rng, number).await,
+        4 => facebook::live(run, &mut rng, number).await,
         _ => {}
     }
     // Each forger tries once in the first round and then every hundred orders.
