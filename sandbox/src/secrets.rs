@@ -25,6 +25,10 @@ pub mod channel {
     pub const HOTLINE: &str = "hotline";
     /// Orders that a store counter types.
     pub const COUNTER: &str = "counter";
+    /// The hotline's telephone at Stringee.
+    pub const STRINGEE: &str = "stringee";
+    /// The stores' telephone at OmiCall.
+    pub const OMICALL: &str = "omicall";
 }
 
 /// An access token with its refresh token, as an account starts with.
@@ -62,6 +66,8 @@ pub struct Secrets {
     pub shopee_callback_url: String,
     /// First tokens of the shop.
     pub shopee_tokens: TokenPair,
+    /// Meta's app.
+    pub facebook_app_id: String,
     /// Key of Meta's signatures.
     pub facebook_app_secret: String,
     /// Word of Meta's handshake.
@@ -80,6 +86,12 @@ pub struct Secrets {
     pub zalo_app_secret: String,
     /// First tokens of the Official Account.
     pub zalo_tokens: TokenPair,
+    /// Templates that Zalo has approved.
+    pub zalo_templates: Vec<String>,
+    /// Key of Stringee's signatures.
+    pub stringee_signing_secret: String,
+    /// What OmiCall's messages carry.
+    pub omicall_token: String,
     /// VNPay's terminal.
     pub vnpay_tmn_code: String,
     /// Key of VNPay's hashes.
@@ -107,6 +119,7 @@ impl Default for Secrets {
                 refresh: "6b1c2d3e4f5061728394a5b6c7d8e9f0".to_owned(),
                 expires_in_s: 14_400,
             },
+            facebook_app_id: "1000000000000001".to_owned(),
             facebook_app_secret: "sandbox-meta-app-secret-0123456789".to_owned(),
             facebook_verify_token: "sandbox-verify-token".to_owned(),
             facebook_page_id: "104512345678901".to_owned(),
@@ -120,6 +133,11 @@ impl Default for Secrets {
                 refresh: "zalo-refresh-000000000000001".to_owned(),
                 expires_in_s: 90_000,
             },
+            zalo_templates: ["7895417", "7895418", "7895419"]
+                .map(str::to_owned)
+                .to_vec(),
+            stringee_signing_secret: "sandbox-stringee-signing-secret".to_owned(),
+            omicall_token: "sandbox-omicall-token-0123456789".to_owned(),
             vnpay_tmn_code: "KENHDEMO".to_owned(),
             vnpay_hash_secret: "SANDBOXVNPAYSECRET0123456789ABCD".to_owned(),
             targets: BTreeMap::new(),
@@ -164,6 +182,11 @@ impl Secrets {
             ("KENH_ZALO_OA_SECRET", &self.zalo_oa_secret),
             ("KENH_ZALO_APP_SECRET", &self.zalo_app_secret),
             ("KENH_VNPAY_HASH_SECRET", &self.vnpay_hash_secret),
+            (
+                "KENH_STRINGEE_SIGNING_SECRET",
+                &self.stringee_signing_secret,
+            ),
+            ("KENH_OMICALL_TOKEN", &self.omicall_token),
         ]
         .into_iter()
         .map(|(name, value)| (name.to_owned(), value.clone()))

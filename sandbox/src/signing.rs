@@ -4,6 +4,7 @@
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use hmac::{Hmac, KeyInit, Mac};
+use sha1::Sha1;
 use sha2::{Digest, Sha256, Sha512};
 
 /// HMAC-SHA256 of `parts` joined without a separator.
@@ -79,6 +80,15 @@ pub fn zalo(app_id: &str, body: &[u8], timestamp: &str, oa_secret: &str) -> Stri
     hash.update(timestamp.as_bytes());
     hash.update(oa_secret.as_bytes());
     format!("mac={}", hex::encode(hash.finalize()))
+}
+
+/// Stringee's `X-STRINGEE-SIGNATURE`: base64 HMAC-SHA1 over the body of an event, or over path and
+/// query of an answer request.
+pub fn stringee(signing_secret: &str, signed: &[u8]) -> String {
+    let mut mac = Hmac::<Sha1>::new_from_slice(signing_secret.as_bytes())
+        .expect("HMAC takes a key of any length");
+    mac.update(signed);
+    STANDARD.encode(mac.finalize().into_bytes())
 }
 
 /// VNPay's base string: the pairs sorted by name, values form-encoded, joined by `&`.
@@ -230,6 +240,10 @@ mod tests {
                     ),
                     text(&vector, "signature").to_owned(),
                 ),
+                "stringee" => (
+                    stringee(text(&vector, "signing_secret"), &body(&vector)),
+                    text(&vector, "signature").to_owned(),
+                ),
                 "vnpay" => (
                     vnpay(text(&vector, "secret"), text(&vector, "base_string")),
                     text(&vector, "secure_hash").to_owned(),
@@ -239,7 +253,7 @@ mod tests {
             assert_eq!(made, expected, "{name}");
             checked += 1;
         }
-        assert_eq!(checked, 32, "a vector was added, renamed or dropped");
+        assert_eq!(checked, 34, "a vector was added, renamed or dropped");
     }
 
     #[test]

@@ -82,7 +82,7 @@ impl World {
             faults: Faults::new(options.seed, options.faults),
             shopee: Mutex::new(Shop::new(&secrets)),
             woocommerce: Mutex::new(Site::default()),
-            facebook: Mutex::new(Page::default()),
+            facebook: Mutex::new(Page::new(&secrets)),
             zalo: Mutex::new(Account::new(&secrets)),
             door: RwLock::new(options.door.clone()),
             ledger: Mutex::new(ledger),

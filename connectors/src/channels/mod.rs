@@ -10,9 +10,12 @@ use crate::channel::Channel;
 use crate::inbound::{Acknowledgement, Received};
 use crate::settings::SettingsError;
 
+mod calls;
 pub mod facebook;
+pub mod omicall;
 pub mod shopee;
 pub mod staff;
+pub mod stringee;
 pub mod vnpay;
 pub mod website;
 pub mod woocommerce;
@@ -48,6 +51,8 @@ pub const CHANNELS: &[ChannelEntry] = &[
     shopee::ENTRY,
     facebook::ENTRY,
     zalo::ENTRY,
+    stringee::ENTRY,
+    omicall::ENTRY,
     vnpay::ENTRY,
     staff::ENTRY,
 ];

@@ -694,4 +694,16 @@ fn stringee(vector: &mut Vector) {
     holds(&vector.name, &signed, &given, |signed, given| {
         sign::hmac_sha1_base64(&secrets, signed, Some(given))
     });
+    let secret = secrets.primary().expose_secret();
+    let settings = json!({"signing_secret": {"$secret": [secret]}, "answer": "agent_1"});
+    let header = [("x-stringee-signature", &*given)];
+    if vector.name.ends_with(".json") {
+        let raw = request(Method::POST, "/webhooks/stringee", &header, &signed);
+        through("stringee", &settings, &raw, at(0));
+    } else {
+        let target = String::from_utf8(signed).unwrap();
+        let raw = request(Method::GET, target.trim_end(), &header, b"");
+        let channel = channel("stringee", &settings).unwrap();
+        assert!(matches!(channel.verify(&raw, at(0)), Verdict::Ping(_)));
+    }
 }

@@ -3,6 +3,7 @@
 
 pub(crate) mod facebook;
 pub(crate) mod people;
+pub(crate) mod phone;
 pub(crate) mod sender;
 #[cfg(test)]
 mod shapes;
@@ -471,6 +472,9 @@ async fn tell(run: &Arc<Run>, number: u32) {
     match slot {
         2 => zalo::chatter(run, &mut rng, number).await,
         6 => facebook::chatter(run, &mut rng, number).await,
+        4 => facebook::live(run, &mut rng, number).await,
+        5 => phone::hotline(run, &mut rng, number).await,
+        11 => phone::counter(run, &mut rng, number).await,
         _ => {}
     }
     // Each forger tries once in the first round and then every hundred orders.

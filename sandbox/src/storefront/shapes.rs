@@ -119,6 +119,16 @@ fn a_shopee_order_reads_like_the_vendors() {
 }
 
 #[test]
+fn calls_read_like_the_vendors() {
+    let real = fixture("stringee/event_created_inbound.json");
+    let made = phone::state("call-1", "created", "84901234567", false);
+    assert_eq!(differences(&made, &real), (Vec::new(), Vec::new()));
+    let real = fixture("omicall/call_hangup.json");
+    let made = phone::event("call-1", "hangup", "0901234567", true);
+    assert_eq!(differences(&made, &real), (Vec::new(), Vec::new()));
+}
+
+#[test]
 fn a_facebook_cart_and_a_zalo_text_read_like_the_vendors() {
     let run = run();
     let real = fixture("meta/messenger_send_cart.json");

@@ -138,8 +138,9 @@ async fn woocommerce_and_facebook_know_their_callers() {
     let page = &secrets.facebook_page_id;
     let graph = &sandbox.addresses()["facebook"];
     let token = &secrets.facebook_page_token;
+    let proof = signing::appsecret_proof(&secrets.facebook_app_secret, token);
     let apps = reqwest::get(format!(
-        "{graph}/v26.0/{page}/subscribed_apps?access_token={token}"
+        "{graph}/v26.0/{page}/subscribed_apps?access_token={token}&appsecret_proof={proof}"
     ));
     let apps: Value = apps.await.unwrap().json().await.unwrap();
     assert!(apps["data"][0]["subscribed_fields"].is_array());

@@ -112,6 +112,16 @@ impl Door {
                 pairs.sort_unstable();
                 hash == signing::vnpay(&secrets.vnpay_hash_secret, &pairs.join("&"))
             }
+            "stringee" => {
+                let signed: &[u8] = if body.is_empty() {
+                    uri.path_and_query().unwrap().as_str().as_bytes()
+                } else {
+                    body
+                };
+                header("x-stringee-signature")
+                    == signing::stringee(&secrets.stringee_signing_secret, signed)
+            }
+            "omicall" => header("x-webhook-token") == secrets.omicall_token,
             "hub" | "finance" | "technical" => signing::standard_matches(
                 &secrets.target(channel),
                 &header("webhook-id"),
@@ -199,6 +209,8 @@ async fn hear(
                 false => StatusCode::FORBIDDEN.into_response(),
             };
         }
+        let asked = channel == "stringee/answer";
+        let channel = channel.trim_end_matches("/answer");
         if !door.genuine(channel, &headers, &body, &uri) {
             return match channel {
                 "vnpay" => axum::Json(json!({"RspCode": "97"})).into_response(),
@@ -209,6 +221,9 @@ async fn hear(
             return axum::Json(json!({"RspCode": door.pay(&uri)})).into_response();
         }
         door.heard.lock().unwrap().arrivals.push(arrival);
+        if asked {
+            return axum::Json(json!([{"action": "connect"}])).into_response();
+        }
         match channel {
             "web" => door.order(channel, &document["data"], "on_hold"),
             "woo-outlet" if document["total"].is_string() => {

@@ -3,6 +3,7 @@
 
 mod channels;
 mod door;
+mod people;
 mod storefront;
 mod targets;
 mod whole;

@@ -35,6 +35,8 @@ async fn every_channel_sells_and_every_forgery_is_refused() {
         "facebook",
         "zalo",
         "vnpay",
+        "stringee",
+        "omicall",
     ] {
         let sent = &report.by_connector[connector];
         assert!(sent.messages > 0, "{connector} sent nothing");
