@@ -11,6 +11,7 @@ use crate::inbound::{Acknowledgement, Received};
 use crate::settings::SettingsError;
 
 pub mod facebook;
+pub mod lazada;
 pub mod shopee;
 pub mod staff;
 pub mod vnpay;
@@ -46,6 +47,7 @@ pub const CHANNELS: &[ChannelEntry] = &[
     website::ENTRY,
     woocommerce::ENTRY,
     shopee::ENTRY,
+    lazada::ENTRY,
     facebook::ENTRY,
     zalo::ENTRY,
     vnpay::ENTRY,
