@@ -13,6 +13,7 @@ use crate::settings::SettingsError;
 mod calls;
 pub mod facebook;
 pub mod omicall;
+pub mod lazada;
 pub mod shopee;
 pub mod staff;
 pub mod stringee;
@@ -49,6 +50,7 @@ pub const CHANNELS: &[ChannelEntry] = &[
     website::ENTRY,
     woocommerce::ENTRY,
     shopee::ENTRY,
+    lazada::ENTRY,
     facebook::ENTRY,
     zalo::ENTRY,
     stringee::ENTRY,

@@ -53,6 +53,26 @@ pub fn shopee_api_sign(
     )
 }
 
+/// Lazada Open Platform: the API path followed by all parameters as `key` and `value`, sorted by key
+/// in byte order, HMAC-SHA256 with the app secret, **upper** hex. `parameters` are un-encoded and
+/// without `sign`.
+#[must_use]
+pub fn lazada_api_sign(
+    app_secret: &SecretString,
+    path: &str,
+    parameters: &[(&str, &str)],
+) -> String {
+    let mut sorted = parameters.to_vec();
+    sorted.sort_unstable();
+    let mut parts = vec![path.as_bytes()];
+    for (key, value) in sorted {
+        parts.push(key.as_bytes());
+        parts.push(value.as_bytes());
+    }
+    let tag = fed::<HmacSha256>(key_of(app_secret), &parts).finalize();
+    hex::encode_upper(tag.into_bytes())
+}
+
 /// Meta's `appsecret_proof`: the access token under the app secret.
 #[must_use]
 pub fn appsecret_proof(app_secret: &SecretString, access_token: &SecretString) -> String {

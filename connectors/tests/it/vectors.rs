@@ -345,8 +345,9 @@ fn lazada_api(vector: &mut Vector) {
     let base = vector.text("base_string");
     let (path, params) = (vector.text("path"), vector.map("params"));
     assert_eq!(base, format!("{path}{}", sorted(&params)));
-    let made = sign::hmac_sha256_hex_of(&vector.secret("key"), &[base.as_bytes()]);
-    assert_eq!(made.to_uppercase(), vector.text("expected"));
+    let pairs: Vec<(&str, &str)> = params.iter().map(|(k, v)| (&**k, &**v)).collect();
+    let made = sign::lazada_api_sign(&vector.secret("key"), &path, &pairs);
+    assert_eq!(made, vector.text("expected"));
 }
 
 fn tiktok_api(vector: &mut Vector) {
