@@ -23,7 +23,7 @@ pub mod standard_webhooks;
 pub use canonical::casso;
 pub use outgoing::{
     appsecret_proof, basic_auth, hmac_sha256_hex_of, hmac_sha512_hex_of, lazada_api_sign,
-    shopee_api_sign, vietqr_checksum,
+    shopee_api_sign, tiktok_api_sign, vietqr_checksum,
 };
 
 type HmacSha1 = Hmac<Sha1>;

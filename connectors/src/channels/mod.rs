@@ -12,11 +12,12 @@ use crate::settings::SettingsError;
 
 mod calls;
 pub mod facebook;
-pub mod omicall;
 pub mod lazada;
+pub mod omicall;
 pub mod shopee;
 pub mod staff;
 pub mod stringee;
+pub mod tiktok_shop;
 pub mod vnpay;
 pub mod website;
 pub mod woocommerce;
@@ -51,6 +52,7 @@ pub const CHANNELS: &[ChannelEntry] = &[
     woocommerce::ENTRY,
     shopee::ENTRY,
     lazada::ENTRY,
+    tiktok_shop::ENTRY,
     facebook::ENTRY,
     zalo::ENTRY,
     stringee::ENTRY,

@@ -11,4 +11,5 @@ mod fixtures;
 mod mutations;
 mod outgoing;
 mod requests;
+mod tiktok_shop;
 mod vectors;

@@ -232,6 +232,7 @@ fn check(name: &str, vector: &mut Vector) {
     match (family, rest) {
         ("shopee", rest) if rest.starts_with("push") => shopee_push(vector),
         ("shopee", rest) if rest.starts_with("api") => shopee_api(rest, vector),
+        ("tiktok", rest) if rest.starts_with("push") => tiktok_push(vector),
         ("lazada" | "tiktok", rest) if rest.starts_with("push") => app_key_and_body(vector),
         ("lazada", rest) if rest.starts_with("api") => lazada_api(vector),
         ("tiktok", rest) if rest.starts_with("api") => tiktok_api(vector),
@@ -350,6 +351,25 @@ fn lazada_api(vector: &mut Vector) {
     assert_eq!(made, vector.text("expected"));
 }
 
+fn tiktok_push(vector: &mut Vector) {
+    let fields = vector.fields.clone();
+    let (key, app, body) = (vector.text("key"), vector.text("app_key"), vector.body());
+    let (header, given) = (vector.text("header"), vector.text("expected"));
+    let settings = json!({
+        "app_key": app, "app_secret": {"$secret": [key]},
+        "shop_id": "7495812345678901234", "shop_cipher": "GCP_madeUpCipher0001",
+    });
+    let raw = request(
+        Method::POST,
+        "/webhooks/tiktok",
+        &[(&header, &given)],
+        &body,
+    );
+    through("tiktok_shop", &settings, &raw, at(0));
+    vector.fields = fields;
+    app_key_and_body(vector);
+}
+
 fn tiktok_api(vector: &mut Vector) {
     let (key, base) = (vector.secret("key"), vector.text("base_string"));
     let (path, query, body) = (
@@ -362,10 +382,17 @@ fn tiktok_api(vector: &mut Vector) {
         base,
         format!("{secret}{path}{}{body}{secret}", sorted(&query))
     );
-    assert_eq!(
-        sign::hmac_sha256_hex_of(&key, &[base.as_bytes()]),
-        vector.text("expected")
-    );
+    let expected = vector.text("expected");
+    assert_eq!(sign::hmac_sha256_hex_of(&key, &[base.as_bytes()]), expected);
+    // In any order, and whatever stands beside it that is not covered.
+    let mut pairs: Vec<(&str, &str)> = query
+        .iter()
+        .map(|(key, value)| (key.as_str(), value.as_str()))
+        .collect();
+    pairs.reverse();
+    pairs.extend([("sign", "00"), ("access_token", "t")]);
+    let made = sign::tiktok_api_sign(&key, &path, &pairs, body.as_bytes());
+    assert_eq!(made, expected);
 }
 
 fn tiki_basic(vector: &mut Vector) {
