@@ -244,6 +244,9 @@ impl Outside {
                     accepted()
                 }
             }
+            TaskBody::Channel(_) | TaskBody::ChannelStock(_) | TaskBody::ChannelMessage(_) => {
+                accepted()
+            }
         }
     }
 
