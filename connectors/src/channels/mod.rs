@@ -11,12 +11,16 @@ use crate::inbound::{Acknowledgement, Received};
 use crate::settings::SettingsError;
 
 pub mod facebook;
+pub mod momo;
+pub(crate) mod provider;
 pub mod shopee;
 pub mod staff;
 pub mod vnpay;
 pub mod website;
 pub mod woocommerce;
 pub mod zalo;
+pub mod zalo_checkout;
+pub mod zalopay;
 
 /// What a connector is told about the channel it is built for, beside its settings.
 #[derive(Debug, Clone)]
@@ -49,6 +53,9 @@ pub const CHANNELS: &[ChannelEntry] = &[
     facebook::ENTRY,
     zalo::ENTRY,
     vnpay::ENTRY,
+    momo::ENTRY,
+    zalopay::ENTRY,
+    zalo_checkout::ENTRY,
     staff::ENTRY,
 ];
 
