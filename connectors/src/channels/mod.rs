@@ -10,9 +10,11 @@ use crate::channel::Channel;
 use crate::inbound::{Acknowledgement, Received};
 use crate::settings::SettingsError;
 
+pub mod casso;
 pub mod facebook;
 pub mod momo;
 pub(crate) mod provider;
+pub mod sepay;
 pub mod shopee;
 pub mod staff;
 pub mod vnpay;
@@ -56,6 +58,8 @@ pub const CHANNELS: &[ChannelEntry] = &[
     momo::ENTRY,
     zalopay::ENTRY,
     zalo_checkout::ENTRY,
+    sepay::ENTRY,
+    casso::ENTRY,
     staff::ENTRY,
 ];
 
