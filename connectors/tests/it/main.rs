@@ -10,5 +10,6 @@ mod conformance;
 mod fixtures;
 mod mutations;
 mod outgoing;
+mod payments;
 mod requests;
 mod vectors;
