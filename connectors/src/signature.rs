@@ -49,6 +49,23 @@ pub fn hmac_sha256_hex(
     )
 }
 
+/// HMAC-SHA512 over the concatenated `signed` parts, hexadecimal (answers of VNPay's merchant API).
+///
+/// # Errors
+/// Missing, malformed or not made with any of the secrets.
+pub fn hmac_sha512_hex(
+    secrets: &Secrets,
+    signed: &[&[u8]],
+    given: Option<&str>,
+) -> Result<Proof, Rejection> {
+    let tag = hex_tag("", given)?;
+    accept(
+        secrets
+            .keys()
+            .any(|key| mac_holds::<HmacSha512>(key, signed, &tag)),
+    )
+}
+
 /// Kind B: HMAC-SHA256 over the raw body, base64 with padding (WooCommerce, Shopify, Haravan,
 /// Sapo).
 ///

@@ -11,9 +11,13 @@ use crate::inbound::{Acknowledgement, Received};
 use crate::settings::SettingsError;
 
 mod calls;
+pub mod casso;
 pub mod facebook;
 pub mod lazada;
+pub mod momo;
 pub mod omicall;
+pub(crate) mod provider;
+pub mod sepay;
 pub mod shopee;
 pub mod staff;
 pub mod stringee;
@@ -22,6 +26,8 @@ pub mod vnpay;
 pub mod website;
 pub mod woocommerce;
 pub mod zalo;
+pub mod zalo_checkout;
+pub mod zalopay;
 
 /// What a connector is told about the channel it is built for, beside its settings.
 #[derive(Debug, Clone)]
@@ -58,6 +64,11 @@ pub const CHANNELS: &[ChannelEntry] = &[
     stringee::ENTRY,
     omicall::ENTRY,
     vnpay::ENTRY,
+    momo::ENTRY,
+    zalopay::ENTRY,
+    zalo_checkout::ENTRY,
+    sepay::ENTRY,
+    casso::ENTRY,
     staff::ENTRY,
 ];
 

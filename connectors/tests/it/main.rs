@@ -10,6 +10,7 @@ mod conformance;
 mod fixtures;
 mod mutations;
 mod outgoing;
+mod payments;
 mod requests;
 mod tiktok_shop;
 mod vectors;

@@ -14,6 +14,8 @@ use connectors::inbound::{Proof, RawWebhook, Rejection, Verdict};
 use connectors::settings::Secrets;
 use connectors::signature::standard_webhooks::Keys;
 use connectors::signature::{self as sign};
+use connectors::vietqr::{self, Account};
+use domain::money::Amount;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
@@ -588,7 +590,8 @@ fn vnpay_pay_url(vector: &mut Vector) {
 }
 
 fn zalopay_callback(vector: &mut Vector) {
-    let envelope: Value = serde_json::from_slice(&vector.body()).unwrap();
+    let body = vector.body();
+    let envelope: Value = serde_json::from_slice(&body).unwrap();
     let (data, mac) = (vector.text("data"), vector.text("mac"));
     assert_eq!(
         (&envelope["data"], &envelope["mac"]),
@@ -598,10 +601,16 @@ fn zalopay_callback(vector: &mut Vector) {
     holds(&vector.name, data.as_bytes(), &mac, |data, mac| {
         sign::hmac_sha256_hex(&secrets, &[data], "", Some(mac))
     });
+    let settings = json!({
+        "app_id": 2553, "key1": {"$secret": ["key1"]}, "key2": resolved(&secrets),
+    });
+    let raw = request(Method::POST, "/webhooks/zalopay", &[], &body);
+    through("zalopay", &settings, &raw, at(0));
 }
 
 fn zalo_checkout_callback(vector: &mut Vector) {
-    let envelope: Value = serde_json::from_slice(&vector.body()).unwrap();
+    let body = vector.body();
+    let envelope: Value = serde_json::from_slice(&body).unwrap();
     let secrets = vector.secrets("private_key");
     for (base, mac) in [("mac_base", "mac"), ("overall_base", "overallMac")] {
         let (base, given) = (vector.text(base), vector.text(mac));
@@ -610,6 +619,9 @@ fn zalo_checkout_callback(vector: &mut Vector) {
             sign::hmac_sha256_hex(&secrets, &[base], "", Some(given))
         });
     }
+    let settings = json!({"app_id": "4012345678901234567", "private_key": resolved(&secrets)});
+    let raw = request(Method::POST, "/webhooks/zalo-checkout", &[], &body);
+    through("zalo_checkout", &settings, &raw, at(0));
 }
 
 fn hmac_over(vector: &mut Vector, key: &str, base: &str, mac: &str) {
@@ -624,7 +636,8 @@ fn hmac_over(vector: &mut Vector, key: &str, base: &str, mac: &str) {
 }
 
 fn momo_ipn(vector: &mut Vector) {
-    let body: Value = serde_json::from_slice(&vector.body()).unwrap();
+    let bytes = vector.body();
+    let body: Value = serde_json::from_slice(&bytes).unwrap();
     let (access_key, base) = (
         vector.text("access_key"),
         vector.fields["base_string"].clone(),
@@ -635,11 +648,18 @@ fn momo_ipn(vector: &mut Vector) {
             .unwrap()
             .starts_with(&format!("accessKey={access_key}&amount="))
     );
+    let settings = json!({
+        "partner_code": body["partnerCode"],
+        "access_key": {"$secret": [access_key]},
+        "secret_key": {"$secret": [vector.fields["secret_key"]]},
+    });
+    let raw = request(Method::POST, "/webhooks/momo", &[], &bytes);
+    through("momo", &settings, &raw, at(0));
     hmac_over(vector, "secret_key", "base_string", "signature");
 }
 
 fn casso(vector: &mut Vector) {
-    vector.note(&["header"]);
+    let header = vector.text("header");
     let (secrets, body, given) = (
         vector.secrets("checksum_key"),
         vector.body(),
@@ -654,11 +674,24 @@ fn casso(vector: &mut Vector) {
     holds(&vector.name, &body, &given, |body, given| {
         sign::casso(&secrets, body, Some(given))
     });
+    let settings = json!({"checksum_key": resolved(&secrets), "order_code_prefix": "KH"});
+    let raw = request(Method::POST, "/webhooks/casso", &[(&header, &given)], &body);
+    through("casso", &settings, &raw, at(0));
 }
 
 fn vietqr(vector: &mut Vector) {
-    vector.note(&["bank_bin", "account", "amount", "purpose", "decoded"]);
+    vector.note(&["decoded"]);
     let payload = vector.text("payload");
+    if let Some(bank_bin) = vector.optional("bank_bin") {
+        let (number, purpose) = (vector.text("account"), vector.text("purpose"));
+        let amount = Amount(vector.text("amount").parse().unwrap());
+        let account = Account {
+            bank_bin: &bank_bin,
+            number: &number,
+        };
+        let made = vietqr::payload(account, Some(amount), Some(&purpose));
+        assert_eq!(made.as_deref(), Ok(&*payload));
+    }
     let (text, checksum) = payload.split_at(payload.len() - 4);
     assert_eq!(sign::vietqr_checksum(text), checksum);
     assert_ne!(sign::vietqr_checksum(&changed_at(text, 20)), checksum);
@@ -710,6 +743,13 @@ fn sepay(vector: &mut Vector) {
         check(&body, given, sent + 301).unwrap_err(),
         Rejection::StaleTimestamp
     );
+    let settings = json!({"secret": resolved(&secrets), "order_code_prefix": "KH"});
+    let signed = [
+        ("x-sepay-timestamp", &**timestamp),
+        ("x-sepay-signature", &**given),
+    ];
+    let raw = request(Method::POST, "/webhooks/sepay", &signed, &body);
+    through("sepay", &settings, &raw, at(sent));
 }
 
 fn stringee(vector: &mut Vector) {
