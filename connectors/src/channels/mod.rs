@@ -13,6 +13,7 @@ use crate::settings::SettingsError;
 pub mod facebook;
 pub mod shopee;
 pub mod staff;
+mod storefront;
 pub mod vnpay;
 pub mod website;
 pub mod woocommerce;
