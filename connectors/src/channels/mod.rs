@@ -11,7 +11,10 @@ use crate::inbound::{Acknowledgement, Received};
 use crate::settings::SettingsError;
 
 pub mod facebook;
+pub mod haravan;
+pub mod sapo_web;
 pub mod shopee;
+pub mod shopify;
 pub mod staff;
 mod storefront;
 pub mod vnpay;
@@ -46,6 +49,9 @@ pub struct ChannelEntry {
 pub const CHANNELS: &[ChannelEntry] = &[
     website::ENTRY,
     woocommerce::ENTRY,
+    shopify::ENTRY,
+    haravan::ENTRY,
+    sapo_web::ENTRY,
     shopee::ENTRY,
     facebook::ENTRY,
     zalo::ENTRY,
