@@ -12,6 +12,7 @@ use crate::settings::SettingsError;
 
 pub mod facebook;
 pub mod haravan;
+pub mod sapo_omni;
 pub mod sapo_web;
 pub mod shopee;
 pub mod shopify;
@@ -52,6 +53,7 @@ pub const CHANNELS: &[ChannelEntry] = &[
     shopify::ENTRY,
     haravan::ENTRY,
     sapo_web::ENTRY,
+    sapo_omni::ENTRY,
     shopee::ENTRY,
     facebook::ENTRY,
     zalo::ENTRY,
