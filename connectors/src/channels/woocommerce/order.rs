@@ -112,7 +112,8 @@ pub(super) fn gmt(text: Option<&str>, field: &str) -> Result<Timestamp, PayloadE
     TimeZone::UTC.to_timestamp(civil).map_err(|_| wrong())
 }
 
-pub(super) fn normalize(document: &[u8]) -> Normalized {
+/// `shipped_status` is the shop's own status of an order that has left, where it has one.
+pub(super) fn normalize(document: &[u8], shipped_status: Option<&str>) -> Normalized {
     let order: Order = payload::read(document)?;
     let currency = literal::known_currency(&order.currency)?.code();
     let mut money = Money::of(currency);
@@ -140,7 +141,7 @@ pub(super) fn normalize(document: &[u8]) -> Normalized {
     let lines = lines(&order.line_items, &mut money)?;
 
     let method = payment_method(order.payment_method.as_deref().unwrap_or_default());
-    let (status, known) = channel_status(&order.status);
+    let (status, known) = channel_status(&order.status, shipped_status);
     let payment = payment(&order, method, refunded, grand_total);
     let mut tags = Vec::new();
     if !known {
@@ -256,8 +257,9 @@ fn lines(items: &[Item], money: &mut Money<'_>) -> Result<Vec<SnapshotLine>, Pay
 /// The shop's status, and whether we know the word. An unknown one (a plug-in's) waits for a
 /// person rather than for goods to leave. A failed payment may be tried again, so the order waits;
 /// the trash and deletion are cancellations.
-fn channel_status(status: &str) -> (ChannelStatus, bool) {
+fn channel_status(status: &str, shipped_status: Option<&str>) -> (ChannelStatus, bool) {
     match status {
+        _ if shipped_status == Some(status) => (ChannelStatus::Shipped, true),
         "pending" | "on-hold" | "failed" | "checkout-draft" => (ChannelStatus::Pending, true),
         "processing" => (ChannelStatus::Confirmed, true),
         "completed" => (ChannelStatus::Completed, true),
