@@ -13,13 +13,18 @@ use crate::settings::SettingsError;
 mod calls;
 pub mod casso;
 pub mod facebook;
+pub mod haravan;
 pub mod lazada;
 pub mod momo;
 pub mod omicall;
 pub(crate) mod provider;
+pub mod sapo_omni;
+pub mod sapo_web;
 pub mod sepay;
 pub mod shopee;
+pub mod shopify;
 pub mod staff;
+mod storefront;
 pub mod stringee;
 pub mod tiktok_shop;
 pub mod vnpay;
@@ -56,6 +61,10 @@ pub struct ChannelEntry {
 pub const CHANNELS: &[ChannelEntry] = &[
     website::ENTRY,
     woocommerce::ENTRY,
+    shopify::ENTRY,
+    haravan::ENTRY,
+    sapo_web::ENTRY,
+    sapo_omni::ENTRY,
     shopee::ENTRY,
     lazada::ENTRY,
     tiktok_shop::ENTRY,

@@ -243,8 +243,9 @@ fn check(name: &str, vector: &mut Vector) {
         ("standard_webhooks", _) => standard_webhooks(vector),
         ("meta", rest) if rest.starts_with("appsecret_proof") => appsecret_proof(vector),
         ("meta", _) => meta(vector),
-        ("shopify" | "haravan" | "sapo_web" | "sapo_omni", _) => base64_body(vector),
-        ("woocommerce", _) => woocommerce(vector),
+        ("woocommerce" | "shopify" | "haravan" | "sapo_web" | "sapo_omni", _) => {
+            base64_body(vector);
+        }
         ("vnpay", "ipn_success") => vnpay_ipn(vector),
         ("vnpay", "pay_url") => vnpay_pay_url(vector),
         ("zalopay", "callback") => zalopay_callback(vector),
@@ -516,19 +517,8 @@ fn appsecret_proof(vector: &mut Vector) {
     );
 }
 
+/// Kind B: the raw body, base64, through the shop's own connector.
 fn base64_body(vector: &mut Vector) {
-    vector.note(&["header"]);
-    let (secrets, body, given) = (
-        vector.secrets("secret"),
-        vector.body(),
-        vector.text("signature"),
-    );
-    holds(&vector.name, &body, &given, |body, given| {
-        sign::hmac_sha256_base64(&secrets, body, Some(given))
-    });
-}
-
-fn woocommerce(vector: &mut Vector) {
     let header = vector.text("header");
     let (secrets, body, given) = (
         vector.secrets("secret"),
@@ -538,16 +528,19 @@ fn woocommerce(vector: &mut Vector) {
     holds(&vector.name, &body, &given, |body, given| {
         sign::hmac_sha256_base64(&secrets, body, Some(given))
     });
-    let settings = json!({
+    let connector = vector.name.split('/').next().unwrap_or_default().to_owned();
+    let mut settings = json!({
         "secret": resolved(&secrets), "base_url": "https://shop.example.invalid",
-        "consumer_key": {"$secret": ["ck"]}, "consumer_secret": {"$secret": ["cs"]},
     });
-    through(
-        "woocommerce",
-        &settings,
-        &request(Method::POST, "/webhooks/woo", &[(&header, &given)], &body),
-        at(0),
-    );
+    let credentials: &[&str] = match connector.as_str() {
+        "woocommerce" => &["consumer_key", "consumer_secret"],
+        _ => &["access_token"],
+    };
+    for name in credentials {
+        settings[*name] = json!({"$secret": ["a-credential"]});
+    }
+    let raw = request(Method::POST, "/webhooks/shop", &[(&header, &given)], &body);
+    through(&connector, &settings, &raw, at(0));
 }
 
 fn vnpay_ipn(vector: &mut Vector) {
