@@ -13,6 +13,7 @@ use crate::settings::SettingsError;
 pub mod facebook;
 pub mod shopee;
 pub mod staff;
+pub mod tiki;
 pub mod vnpay;
 pub mod website;
 pub mod woocommerce;
@@ -46,6 +47,7 @@ pub const CHANNELS: &[ChannelEntry] = &[
     website::ENTRY,
     woocommerce::ENTRY,
     shopee::ENTRY,
+    tiki::ENTRY,
     facebook::ENTRY,
     zalo::ENTRY,
     vnpay::ENTRY,

@@ -11,4 +11,5 @@ mod fixtures;
 mod mutations;
 mod outgoing;
 mod requests;
+mod tiki;
 mod vectors;
