@@ -128,28 +128,10 @@ pub(super) fn judge(response: &Response<Bytes>) -> Answer {
     }
 }
 
-/// The vendor's first words, without anything that may be a person's: long numbers become `#` and
-/// letters beyond ASCII fall away.
 fn first_error(document: &Value) -> Option<String> {
     let errors = Errors::deserialize(document).ok()?.errors?;
     let first = errors.first()?;
-    let text = first.as_str().unwrap_or("no text");
-    let mut said = String::new();
-    let mut digits = 0;
-    for c in text.chars().take(120) {
-        if c.is_ascii_digit() {
-            digits += 1;
-            if digits == 1 {
-                said.push('#');
-            }
-            continue;
-        }
-        digits = 0;
-        if c.is_ascii_alphabetic() || matches!(c, ' ' | '_' | '-' | '.' | '[' | ']') {
-            said.push(c);
-        }
-    }
-    Some(said.trim().to_owned())
+    Some(payload::sentence(first.as_str().unwrap_or("no text")))
 }
 
 pub(super) fn read_order(response: &Response<Bytes>) -> Fetched {
