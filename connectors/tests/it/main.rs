@@ -11,5 +11,6 @@ mod fixtures;
 mod mutations;
 mod outgoing;
 mod requests;
+mod shopee;
 mod tiki;
 mod vectors;
