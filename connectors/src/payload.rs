@@ -118,6 +118,23 @@ pub fn word(text: &str) -> String {
         .collect()
 }
 
+/// A vendor's sentence made safe for logs and reasons: numbers become `#`, letters beyond ASCII and
+/// most marks fall away, 120 characters at most.
+#[must_use]
+pub fn sentence(text: &str) -> String {
+    let mut safe = String::new();
+    for c in text.chars().take(120) {
+        if c.is_ascii_digit() {
+            if !safe.ends_with('#') {
+                safe.push('#');
+            }
+        } else if c.is_ascii_alphabetic() || matches!(c, ' ' | '_' | '-' | '.' | '[' | ']') {
+            safe.push(c);
+        }
+    }
+    safe.trim().to_owned()
+}
+
 /// `None` for an empty or blank text.
 #[must_use]
 pub fn filled(text: Option<String>) -> Option<String> {
@@ -152,6 +169,15 @@ mod tests {
         }
         let error = read::<Sample>(br#"{"phone":"0901"}"#).unwrap_err();
         assert_eq!(error.what, "phone: expected u32");
+    }
+
+    #[test]
+    fn a_sentence_keeps_no_number_and_no_name() {
+        assert_eq!(
+            sentence("order of Đỗ Ánh, 0901 234 567: not found"),
+            "order of  nh # # # not found"
+        );
+        assert_eq!(sentence(&"x".repeat(500)).len(), 120);
     }
 
     #[test]

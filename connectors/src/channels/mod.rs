@@ -26,6 +26,7 @@ pub mod shopify;
 pub mod staff;
 mod storefront;
 pub mod stringee;
+pub mod tiki;
 pub mod tiktok_shop;
 pub mod vnpay;
 pub mod website;
@@ -68,6 +69,7 @@ pub const CHANNELS: &[ChannelEntry] = &[
     shopee::ENTRY,
     lazada::ENTRY,
     tiktok_shop::ENTRY,
+    tiki::ENTRY,
     facebook::ENTRY,
     zalo::ENTRY,
     stringee::ENTRY,

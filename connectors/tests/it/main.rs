@@ -12,5 +12,7 @@ mod mutations;
 mod outgoing;
 mod payments;
 mod requests;
+mod shopee;
+mod tiki;
 mod tiktok_shop;
 mod vectors;

@@ -2,6 +2,7 @@
 //! status says.
 
 use bytes::Bytes;
+use domain::task::{Given, Outcome};
 use http::{Request, Response};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
@@ -9,8 +10,10 @@ use serde_json::Value;
 
 use super::Shopee;
 use crate::channel::{CallContext, Fetched};
+use crate::feedback::Step;
 use crate::payload::{self, word};
 use crate::signature::shopee_api_sign;
+use crate::target::BuildError;
 use crate::url::{self, Query};
 
 /// What we ask for beside the default fields.
@@ -111,7 +114,7 @@ pub(super) fn judge(response: &Response<Bytes>) -> Answer {
         error: None,
         message: None,
     });
-    let error = head.error.unwrap_or_default();
+    let error = head.error.unwrap_or_default().trim().to_owned();
     let message = head.message.unwrap_or_default();
     if error.is_empty() && status.is_success() {
         return Answer::Good(document);
@@ -119,8 +122,15 @@ pub(super) fn judge(response: &Response<Bytes>) -> Answer {
     let reason = format!("{} {}", status.as_u16(), word(&error))
         .trim_end()
         .to_owned();
+    let later = || Answer::Retry {
+        after_s: url::retry_after_s(response.headers()),
+        reason: reason.clone(),
+    };
+    if passing(&error, &message) {
+        return later();
+    }
     // Some modules put their name before the word: `order.order_not_found`.
-    match error.rsplit('.').next().unwrap_or_default() {
+    match last(&error) {
         // The first spelling is the vendor's own.
         "invalid_acceess_token" | "invalid_access_token" => Answer::TokenExpired,
         "error_auth" if message.contains("refresh_token") => Answer::Reauthorize { reason },
@@ -129,12 +139,12 @@ pub(super) fn judge(response: &Response<Bytes>) -> Answer {
         | "refresh_token_expired"
         | "shop_access_expired"
         | "shop_no_linked"
+        | "partner_shop_no_link"
         | "shop_banned" => Answer::Reauthorize { reason },
-        "error_rate_limit" | "error_server" | "error_network" | "error_inner" => Answer::Retry {
-            after_s: url::retry_after_s(response.headers()),
-            reason,
-        },
-        "error_limit" => Answer::Retry {
+        "error_rate_limit" | "error_server" | "error_network" | "error_inner"
+        | "error_system_busy" => later(),
+        // With a module's name before it the same word means that the order does not allow it.
+        "error_limit" if error == "error_limit" => Answer::Retry {
             after_s: Some(QUOTA_PAUSE_S),
             reason,
         },
@@ -143,19 +153,125 @@ pub(super) fn judge(response: &Response<Bytes>) -> Answer {
         | "error_sign"
         | "error_permission"
         | "error_api_permission"
+        | "error_api_call_restricted"
+        | "invalid_partner_id"
         | "source_ip_undeclared"
         | "error_partner_key_expired"
         | "error_kyc_auth" => Answer::Account { reason },
-        "error_param" => Answer::Refused { reason },
-        _ if message.starts_with("System error") => Answer::Retry {
-            after_s: None,
-            reason,
-        },
+        "error_param" | "error_limit" => Answer::Refused { reason },
         _ => by_status(
             status.as_u16(),
             url::retry_after_s(response.headers()),
             reason,
         ),
+    }
+}
+
+/// The vendor's word without its module.
+fn last(error: &str) -> &str {
+    error.rsplit('.').next().unwrap_or_default()
+}
+
+/// Some passing troubles come under words that mean something else.
+fn passing(error: &str, message: &str) -> bool {
+    let sentences = ["System error", "Something wrong. Please try later"];
+    last(error) != "error_sign"
+        && (sentences.iter().any(|words| message.starts_with(words))
+            || message.contains("being allocated"))
+}
+
+/// The vendor's word and sentence of a failing answer.
+pub(super) struct Said {
+    pub(super) error: String,
+    pub(super) message: String,
+}
+
+pub(super) fn said(response: &Response<Bytes>) -> Said {
+    let head = serde_json::from_slice::<Head>(response.body()).ok();
+    let (error, message) = head.map_or((None, None), |head| (head.error, head.message));
+    Said {
+        error: last(error.unwrap_or_default().trim()).to_owned(),
+        message: message.unwrap_or_default(),
+    }
+}
+
+/// A good answer, or what any other comes to for an intention of the outbox.
+pub(super) fn good(response: &Response<Bytes>) -> Result<Value, Box<Step>> {
+    Err(Box::new(match judge(response) {
+        Answer::Good(document) => return Ok(document),
+        Answer::TokenExpired => Step::TokenExpired,
+        Answer::NotFound => refused("not_found", "Shopee does not know it"),
+        Answer::Retry { after_s, reason } => Step::Done(Outcome::Retry { after_s, reason }),
+        Answer::Reauthorize { reason } | Answer::Account { reason } => {
+            Step::Done(Outcome::Account { reason })
+        }
+        Answer::Refused { .. } => {
+            let said = said(response);
+            refused(&word(&said.error), &payload::sentence(&said.message))
+        }
+    }))
+}
+
+pub(super) fn refused(code: &str, message: &str) -> Step {
+    Step::Done(Outcome::Refused {
+        code: code.to_owned(),
+        message: message.to_owned(),
+    })
+}
+
+pub(super) fn later(after_s: u64, reason: &str) -> Step {
+    Step::Done(Outcome::Retry {
+        after_s: Some(after_s),
+        reason: reason.to_owned(),
+    })
+}
+
+/// Done before, by an earlier try or by somebody else.
+pub(super) fn already(state: &str) -> Step {
+    Step::Done(Outcome::Duplicate {
+        given: Given {
+            state: Some(state.to_owned()),
+            ..Given::default()
+        },
+    })
+}
+
+impl Shopee {
+    /// A signed GET of the shop, for what goes out by the outbox.
+    pub(super) fn ask(
+        &self,
+        path: &str,
+        parameters: &[(&str, &str)],
+        call: CallContext<'_>,
+    ) -> Result<Request<Bytes>, BuildError> {
+        let query = parameters
+            .iter()
+            .fold(self.shop_call(path, call), |query, (key, value)| {
+                query.with(key, value)
+            });
+        self.0
+            .base_url
+            .join(&query.on(path))
+            .map(url::get)
+            .ok_or_else(too_long)
+    }
+
+    /// A signed POST of the shop; the body is not covered by the signature.
+    pub(super) fn tell(
+        &self,
+        path: &str,
+        body: &Value,
+        call: CallContext<'_>,
+    ) -> Result<Request<Bytes>, BuildError> {
+        let query = self.shop_call(path, call);
+        let uri = self.0.base_url.join(&query.on(path)).ok_or_else(too_long)?;
+        Ok(url::post_json(uri, body))
+    }
+}
+
+fn too_long() -> BuildError {
+    BuildError {
+        what: "the address of the call is too long".to_owned(),
     }
 }
 

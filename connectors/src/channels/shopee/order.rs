@@ -1,8 +1,9 @@
 //! A Shopee order detail as a snapshot.
 //!
-//! The document says what the buyer pays in all (once paid, or for cash on delivery) and what the
-//! shop sells the articles for, but not how vouchers were split; what lies between is derived here
-//! so that the equation of totals holds, and tagged where it had to be guessed.
+//! The detail says what the buyer pays in all (once paid, or for cash on delivery) and what the
+//! shop sells the articles for, but not how vouchers were split: that stands in the escrow, see
+//! [`super::escrow`]. Without it what lies between is derived here, so that the equation of totals
+//! holds, and tagged because it had to be guessed.
 
 use domain::money::Amount;
 use domain::snapshot::{
@@ -13,14 +14,41 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use super::escrow::{self, Figures};
+use super::returns;
 use crate::inbound::{Normalized, PayloadError};
 use crate::literal::{self, Literal};
 use crate::payload::{self, MAX_LINES, filled, word};
 
+/// What [`super::fetch`] put together, an answer of `get_order_detail`, or one order of it.
 #[derive(Deserialize)]
 struct Whole<'a> {
     #[serde(borrow)]
+    order_detail: Option<Answer<'a>>,
+    #[serde(borrow)]
     response: Option<Response<'a>>,
+    #[serde(borrow)]
+    escrow: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    tracking: Vec<&'a RawValue>,
+    #[serde(borrow, default)]
+    returns: Vec<&'a RawValue>,
+}
+
+#[derive(Deserialize)]
+struct Answer<'a> {
+    #[serde(borrow)]
+    response: Option<Response<'a>>,
+}
+
+#[derive(Deserialize)]
+struct Tracking {
+    response: Option<TrackingNumber>,
+}
+
+#[derive(Deserialize)]
+struct TrackingNumber {
+    tracking_number: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -105,28 +133,64 @@ fn vnd() -> String {
 pub(super) fn normalize(document: &[u8]) -> Normalized {
     let whole: Whole<'_> = serde_json::from_slice(document)
         .map_err(|_| PayloadError::new(".: expected an order or an answer with orders"))?;
-    let order: Order = match whole.response {
+    let response = whole
+        .order_detail
+        .map_or(whole.response, |answer| answer.response);
+    let order: Order = match response {
         Some(response) => match response.order_list.first() {
             Some(first) => payload::read(first.get().as_bytes())?,
             None => return Err(PayloadError::new("response.order_list: no order")),
         },
         None => payload::read(document)?,
     };
-    snapshot(order)
+    let escrow = whole
+        .escrow
+        .and_then(|raw| serde_json::from_str::<escrow::Answer>(raw.get()).ok());
+    let mut snapshot = snapshot(order, escrow.as_ref())?;
+    for raw in whole.tracking {
+        let answer = serde_json::from_str::<Option<Tracking>>(raw.get()).unwrap_or_default();
+        let number = answer.and_then(|answer| answer.response?.tracking_number);
+        if let Some(number) = filled(number) {
+            snapshot.tags.push(format!("tracking:{}", word(&number)));
+        }
+    }
+    let returns: Vec<returns::Answer> = whole
+        .returns
+        .iter()
+        .filter_map(|raw| serde_json::from_str(raw.get()).ok())
+        .collect();
+    returns::apply(&mut snapshot, &returns)?;
+    Ok(snapshot)
 }
 
-fn snapshot(mut order: Order) -> Normalized {
+fn snapshot(mut order: Order, escrow: Option<&escrow::Answer>) -> Normalized {
     order.currency = literal::known_currency(&order.currency)?.code().to_owned();
     let mut tags = Vec::new();
     let (status, cancel_requested) = status(&order, &mut tags);
-    let lines = lines(&order, status)?;
+    // Figures that cannot be read are as good as none: the order itself is whole without them.
+    let figures = match escrow.map(|answer| Figures::read(answer, &order.currency)) {
+        Some(Ok(figures)) => figures,
+        Some(Err(_)) => {
+            tags.push("escrow_unreadable".to_owned());
+            None
+        }
+        None => None,
+    };
+    let mut lines = lines(&order, status)?;
+    if let Some(figures) = &figures {
+        lines
+            .iter_mut()
+            .flatten()
+            .for_each(|line| figures.discount(line));
+    }
     let totals = match &lines {
-        Some(lines) => Some(totals(&order, status, lines, &mut tags)?),
+        Some(lines) => Some(totals(&order, status, lines, figures.as_ref(), &mut tags)?),
         None => None,
     };
     let payment = payment(&order, status);
     let total = totals.and_then(|totals| totals.grand_total);
     more_tags(&order, &mut tags);
+    let fulfilled_by = fulfilled_by(&order);
     Ok(Snapshot {
         external_id: payload::external_id(&order.order_sn, "order_sn")?,
         placed_at: seconds(&order.create_time, "create_time")?,
@@ -171,10 +235,7 @@ fn snapshot(mut order: Order) -> Normalized {
             | ChannelPayment::Failed => None,
         },
         refunded: Amount::default(),
-        fulfilled_by: match order.fulfillment_flag.as_deref() {
-            Some("fulfilled_by_shopee") => FulfilledBy::Marketplace,
-            Some(_) | None => FulfilledBy::Us,
-        },
+        fulfilled_by,
         fixed_location: None,
         deadlines: Deadlines {
             confirm_by: None,
@@ -227,6 +288,17 @@ fn status(order: &Order, tags: &mut Vec<String>) -> (ChannelStatus, bool) {
     );
     let requested = order.order_status == "IN_CANCEL" || (part_requested && !is_over);
     (status, requested)
+}
+
+/// The parcel of an advance package left under a booking, before the order existed: to reserve and
+/// ship it again would send the goods twice, so it is nobody's to fulfil any more.
+fn fulfilled_by(order: &Order) -> FulfilledBy {
+    let by_shopee = order.fulfillment_flag.as_deref() == Some("fulfilled_by_shopee");
+    if by_shopee || order.advance_package == Some(true) {
+        FulfilledBy::Marketplace
+    } else {
+        FulfilledBy::Us
+    }
 }
 
 /// A cancelled order whose goods had left: the parcel comes back or is lost.
@@ -384,11 +456,13 @@ fn unit_price(item: &Item, field: &str, currency: &str) -> Result<Amount, Payloa
 }
 
 /// `total = items + shipping − discounts`. Only `total` and the items are sure: the estimated
-/// shipping fee is what the buyer is charged unless a voucher is at work.
+/// shipping fee is what the buyer is charged unless a voucher is at work; the escrow's figures say
+/// more.
 fn totals(
     order: &Order,
     status: ChannelStatus,
     lines: &[SnapshotLine],
+    figures: Option<&Figures>,
     tags: &mut Vec<String>,
 ) -> Result<SnapshotTotals, PayloadError> {
     let amount = |literal: &Option<Literal>, field: &str| match literal {
@@ -411,8 +485,11 @@ fn totals(
     };
     let items: i64 = lines
         .iter()
-        .map(|line| line.unit_price.0 * i64::from(line.quantity))
+        .map(|line| line.unit_price.0 * i64::from(line.quantity) - line.discount.0)
         .sum();
+    if let Some(figures) = figures {
+        return Ok(figures.totals(total, items, estimated.0, tags));
+    }
     let between = total.0 - items;
     let (shipping, discount) = if between == estimated.0 {
         (between, 0)
@@ -433,8 +510,6 @@ fn totals(
 }
 
 fn more_tags(order: &Order, tags: &mut Vec<String>) {
-    // The parcel of an advance package left before the order existed: it must not be shipped or
-    // counted again.
     if order.advance_package == Some(true) {
         tags.push("advance_package".to_owned());
     }

@@ -32,6 +32,9 @@ struct Listed {
     window_to: i64,
 }
 
+/// A push about more orders than this is read without the rest; the order poll finds them.
+const MOST_ORDERS: usize = 50;
+
 pub(super) fn is_verify_ping(body: &[u8]) -> bool {
     // Only a small body can be one: nothing large is parsed before it is verified.
     body.len() < 4096
@@ -56,6 +59,36 @@ impl Envelope {
     /// `ordersn` in 3, 4 and 15, `order_sn` in 29 and 47.
     fn order_sn(&self) -> Option<String> {
         self.field(&["ordersn", "order_sn"])
+    }
+
+    /// All orders that `data` names, in itself or in the rows of its lists (30).
+    fn orders(&self) -> Vec<String> {
+        let mut orders: Vec<String> = self.order_sn().into_iter().collect();
+        let fields = self
+            .data
+            .as_object()
+            .into_iter()
+            .flat_map(|map| map.values());
+        let rows = fields.filter_map(Value::as_array).flatten();
+        for row in rows {
+            let order = row.get("order_sn").or_else(|| row.get("ordersn"));
+            orders.extend(order.and_then(Value::as_str).map(str::to_owned));
+        }
+        orders.sort_unstable();
+        orders.dedup();
+        orders.truncate(MOST_ORDERS);
+        orders
+    }
+
+    /// The vendor says that what it reports did not come about.
+    fn failed(&self) -> bool {
+        match self.data.get("success") {
+            Some(Value::Bool(success)) => !success,
+            Some(Value::Number(success)) => success.as_i64() == Some(0),
+            Some(Value::Null | Value::String(_) | Value::Array(_) | Value::Object(_)) | None => {
+                false
+            }
+        }
     }
 
     fn seconds(&self, name: &str) -> Option<Timestamp> {
@@ -157,6 +190,7 @@ pub(super) fn parse(message: &VerifiedWebhook, shop_id: u64) -> Result<Vec<Notic
         };
     }
     let notice = match envelope.code {
+        1 | 2 if envelope.failed() => ignored("an authorisation that did not come about"),
         1 => account_notice(
             AccountState::Authorized,
             "the shop authorised the app",
@@ -174,11 +208,23 @@ pub(super) fn parse(message: &VerifiedWebhook, shop_id: u64) -> Result<Vec<Notic
             fetch(&order, envelope.seconds("update_time"))?
         }
         4 | 15 | 29 | 47 => fetch(&required_order(&envelope)?, None)?,
-        // The payload of 30 is not documented; bookings (23 to 25) come before there is an order.
-        23..=25 | 30 => match envelope.order_sn() {
-            Some(order) => fetch(&order, None)?,
-            None => ignored(&format!("push code {} without an order", envelope.code)),
-        },
+        // Bookings are packed and sent before there is an order; once they are matched, the order
+        // comes by a push of its own, says that its parcel has left, and is not sent again.
+        23..=25 if envelope.order_sn().is_none() => {
+            let status = envelope.field(&["booking_status"]).unwrap_or_default();
+            let status = payload::word(&status);
+            ignored(format!("a booking without an order yet {status}").trim_end())
+        }
+        // The payload of 30 is not documented.
+        23..=25 | 30 => {
+            let orders = envelope.orders();
+            if orders.is_empty() {
+                return Ok(vec![ignored("a parcel's change without an order")]);
+            }
+            return orders.iter().map(|order| fetch(order, None)).collect();
+        }
+        // The list comes in several pushes; one about merchants or users only is not about a shop.
+        12 if shops.is_empty() => ignored("authorisations that are not a shop's"),
         12 => account_notice(
             AccountState::Expiring,
             "the shop's authorisation ends soon",

@@ -12,6 +12,7 @@ use serde_json::Value;
 
 use super::{Built, ChannelContext, ChannelEntry, plain_answer};
 use crate::channel::{CallContext, Channel, Fetched, Polling, Tokens, Wanted};
+use crate::feedback::{Feedback, Labels};
 use crate::inbound::{
     Acknowledgement, Inbound, Normalized, Notice, NoticeKind, PayloadError, RawWebhook, Received,
     Rejection, Verdict, VerifiedWebhook,
@@ -21,9 +22,18 @@ use crate::signature;
 use crate::url::BaseUrl;
 
 mod api;
+mod arrange;
+mod cancel;
+mod escrow;
+mod feedback;
+mod fetch;
+mod labels;
+mod look;
 mod order;
 mod polling;
 mod push;
+mod returns;
+mod stock;
 mod tokens;
 
 /// The registry's line.
@@ -52,6 +62,46 @@ struct Settings {
     #[serde(default = "base_url")]
     #[schemars(default = "base_url_text")]
     base_url: BaseUrl,
+    /// Ask for the escrow of every order: who pays its vouchers, and its returns. Off for an app
+    /// without the right to the payment module.
+    #[serde(default = "yes")]
+    escrow: bool,
+    /// How parcels are handed over where the carrier leaves the choice.
+    #[serde(default)]
+    handover: Handover,
+    /// The shop's address from which parcels are collected, where it has several; else the one that
+    /// the shop marked for it.
+    #[serde(default)]
+    pickup_address_id: Option<u64>,
+    /// The carrier's branch to which parcels are brought, where it asks for one; else the first.
+    #[serde(default)]
+    dropoff_branch_id: Option<u64>,
+    /// Shopee's id of the warehouse that holds the stock on sale, for shops with several.
+    #[serde(default)]
+    stock_location_id: Option<String>,
+    /// The reason that Shopee is given for a cancellation of ours that none of its own fits.
+    #[serde(default = "out_of_stock")]
+    #[schemars(default = "out_of_stock")]
+    other_cancel_reason: String,
+}
+
+/// How a parcel gets to its carrier.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+enum Handover {
+    /// The carrier collects it.
+    #[default]
+    Pickup,
+    /// It is brought to a branch.
+    Dropoff,
+}
+
+fn yes() -> bool {
+    true
+}
+
+fn out_of_stock() -> String {
+    "OUT_OF_STOCK".to_owned()
 }
 
 /// The vendor's host for Vietnam.
@@ -148,21 +198,21 @@ impl Channel for Shopee {
     fn fetch(
         &self,
         wanted: Wanted<'_>,
-        _: &[Bytes],
+        got: &[Bytes],
         call: CallContext<'_>,
     ) -> Option<Request<Bytes>> {
         let Wanted::Order(external_id) = wanted else {
             return None;
         };
-        crate::payload::external_id(external_id, "order_sn").ok()?;
-        self.order_detail(external_id, call)
+        self.next_fetch(external_id, got, call)
     }
 
-    fn read_fetch(&self, _: Wanted<'_>, _: &[Bytes], response: &Response<Bytes>) -> Fetched {
-        api::read_order_detail(response)
+    fn read_fetch(&self, _: Wanted<'_>, got: &[Bytes], response: &Response<Bytes>) -> Fetched {
+        self.sort_fetch(got, response)
     }
 
-    /// Takes the whole answer of `get_order_detail`, or one order of it.
+    /// Takes what the calls of one fetch gave together, the whole answer of `get_order_detail`, or
+    /// one order of it.
     fn normalize(&self, document: &[u8]) -> Normalized {
         order::normalize(document)
     }
@@ -172,6 +222,14 @@ impl Channel for Shopee {
     }
 
     fn polling(&self) -> Option<&dyn Polling> {
+        Some(self)
+    }
+
+    fn feedback(&self) -> Option<&dyn Feedback> {
+        Some(self)
+    }
+
+    fn labels(&self) -> Option<&dyn Labels> {
         Some(self)
     }
 }

@@ -1,0 +1,206 @@
+//! One Shopee order takes several questions: its detail, then what vouchers were and who paid them
+//! (escrow), the parcels' numbers, and the returns that the escrow names.
+//!
+//! Only the detail is indispensable. What else cannot be had now is left out, so that a failing
+//! accounting module never delays an order; the next change of the order asks again.
+
+use bytes::Bytes;
+use http::{Request, Response};
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::Shopee;
+use super::api::{self, Answer};
+use crate::channel::{CallContext, Fetched};
+use crate::payload;
+use crate::url;
+
+const ESCROW: &str = "/api/v2/payment/get_escrow_detail";
+const RETURN: &str = "/api/v2/returns/get_return_detail";
+pub(super) const TRACKING: &str = "/api/v2/logistics/get_tracking_number";
+
+/// An order with more parcels or returns than this is read without the rest.
+const MOST: usize = 3;
+
+/// One question of the conversation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Question {
+    Detail,
+    Escrow,
+    /// Named by its package only where the order is split.
+    Tracking(Option<String>),
+    Return(String),
+}
+
+#[derive(Deserialize)]
+struct Detail {
+    response: DetailResponse,
+}
+
+#[derive(Deserialize)]
+struct DetailResponse {
+    order_list: Vec<Head>,
+}
+
+/// What decides on further questions.
+#[derive(Deserialize)]
+struct Head {
+    #[serde(default)]
+    order_status: String,
+    #[serde(default)]
+    split_up: Option<bool>,
+    package_list: Option<Vec<Package>>,
+}
+
+#[derive(Deserialize)]
+struct Package {
+    package_number: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Escrow {
+    response: Option<EscrowResponse>,
+}
+
+#[derive(Deserialize)]
+struct EscrowResponse {
+    return_order_sn_list: Option<Vec<String>>,
+}
+
+impl Shopee {
+    /// The next request for the order, given the answers so far.
+    pub(super) fn next_fetch(
+        &self,
+        order_sn: &str,
+        got: &[Bytes],
+        call: CallContext<'_>,
+    ) -> Option<Request<Bytes>> {
+        let order_sn = payload::external_id(order_sn, "order_sn").ok()?;
+        let (path, query) = match self.questions(got).get(got.len())? {
+            Question::Detail => return self.order_detail(&order_sn, call),
+            Question::Escrow => {
+                let query = self.shop_call(ESCROW, call);
+                (ESCROW, query.with("order_sn", &order_sn))
+            }
+            Question::Tracking(package) => {
+                let query = self.shop_call(TRACKING, call).with("order_sn", &order_sn);
+                let query = match package {
+                    Some(package) => query.with("package_number", package),
+                    None => query,
+                };
+                (TRACKING, query)
+            }
+            Question::Return(return_sn) => {
+                let query = self.shop_call(RETURN, call);
+                (RETURN, query.with("return_sn", return_sn))
+            }
+        };
+        self.0.base_url.join(&query.on(path)).map(url::get)
+    }
+
+    pub(super) fn sort_fetch(&self, got: &[Bytes], response: &Response<Bytes>) -> Fetched {
+        let part = if got.is_empty() {
+            match api::read_order_detail(response) {
+                Fetched::Document(detail) => detail,
+                other => return other,
+            }
+        } else {
+            match api::judge(response) {
+                Answer::Good(_) => response.body().clone(),
+                Answer::TokenExpired => return Fetched::TokenExpired,
+                Answer::NotFound
+                | Answer::Retry { .. }
+                | Answer::Reauthorize { .. }
+                | Answer::Account { .. }
+                | Answer::Refused { .. } => Bytes::from_static(b"null"),
+            }
+        };
+        let mut got = got.to_vec();
+        got.push(part.clone());
+        if self.questions(&got).len() > got.len() {
+            return Fetched::Part(part);
+        }
+        Fetched::Document(self.whole(&got))
+    }
+
+    /// All questions of the conversation that are known from the answers so far.
+    fn questions(&self, got: &[Bytes]) -> Vec<Question> {
+        let mut questions = vec![Question::Detail];
+        let Some(head) = got.first().and_then(head) else {
+            return questions;
+        };
+        // Nothing is in escrow before the buyer has paid, and nothing is left after a cancellation.
+        let has_escrow = !matches!(
+            head.order_status.as_str(),
+            "UNPAID" | "PENDING" | "CANCELLED"
+        );
+        if has_escrow && self.0.escrow {
+            questions.push(Question::Escrow);
+        }
+        let has_number = matches!(head.order_status.as_str(), "PROCESSED" | "SHIPPED");
+        if has_number {
+            questions.extend(parcels(&head));
+        }
+        if has_escrow && self.0.escrow {
+            let returns = got.get(1).map(returns).unwrap_or_default();
+            questions.extend(returns.into_iter().map(Question::Return));
+        }
+        questions
+    }
+
+    /// The answers as one document, each number as the vendor wrote it.
+    fn whole(&self, got: &[Bytes]) -> Bytes {
+        let text = |index: usize| {
+            got.get(index)
+                .map_or_else(|| "null".into(), |part| String::from_utf8_lossy(part))
+        };
+        let (mut escrow, mut tracking, mut returns) = ("null".into(), Vec::new(), Vec::new());
+        for (index, question) in self.questions(got).iter().enumerate() {
+            match question {
+                Question::Detail => {}
+                Question::Escrow => escrow = text(index),
+                Question::Tracking(_) => tracking.push(text(index)),
+                Question::Return(_) => returns.push(text(index)),
+            }
+        }
+        Bytes::from(format!(
+            r#"{{"order_detail":{},"escrow":{escrow},"tracking":[{}],"returns":[{}]}}"#,
+            text(0),
+            tracking.join(","),
+            returns.join(",")
+        ))
+    }
+}
+
+fn head(detail: &Bytes) -> Option<Head> {
+    let detail: Detail = serde_json::from_slice(detail).ok()?;
+    detail.response.order_list.into_iter().next()
+}
+
+fn parcels(head: &Head) -> Vec<Question> {
+    if head.split_up != Some(true) {
+        return vec![Question::Tracking(None)];
+    }
+    let packages = head.package_list.iter().flatten();
+    packages
+        .filter_map(|package| package.package_number.clone())
+        .filter(|number| payload::external_id(number, "package_number").is_ok())
+        .take(MOST)
+        .map(|number| Question::Tracking(Some(number)))
+        .collect()
+}
+
+fn returns(escrow: &Bytes) -> Vec<String> {
+    let named = serde_json::from_slice::<Value>(escrow)
+        .ok()
+        .and_then(|escrow| Escrow::deserialize(escrow).ok()?.response)
+        .and_then(|response| response.return_order_sn_list);
+    let mut named: Vec<String> = named
+        .unwrap_or_default()
+        .into_iter()
+        .filter(|sn| payload::external_id(sn, "return_sn").is_ok())
+        .collect();
+    // The last ones are the newest.
+    let first = named.len().saturating_sub(MOST);
+    named.split_off(first)
+}
