@@ -7,6 +7,7 @@
 pub mod address;
 pub mod breaker;
 pub mod code;
+pub mod comment;
 pub mod conversation;
 pub mod explain;
 pub mod feedback;
