@@ -28,7 +28,7 @@ pub(crate) struct RefundAsked {
 
 impl Order {
     /// Money that came in, by provider.
-    pub(super) fn received(&self) -> impl Iterator<Item = &PaymentFact> {
+    pub(super) fn incoming(&self) -> impl Iterator<Item = &PaymentFact> {
         self.payments
             .values()
             .filter(|payment| matches!(payment.state, PaymentState::Paid | PaymentState::Suspect))
@@ -67,7 +67,7 @@ impl Order {
     }
 
     fn payment(&self, reference: &str, transaction: &str) -> Option<&PaymentFact> {
-        self.received()
+        self.incoming()
             .find(|payment| payment.reference == reference && payment.transaction == transaction)
     }
 
