@@ -8,6 +8,7 @@ pub mod address;
 pub mod breaker;
 pub mod code;
 pub mod conversation;
+pub mod customer;
 pub mod explain;
 pub mod fulfillment;
 pub mod id;
