@@ -166,9 +166,15 @@ impl Batch<'_> {
         let names = newest_names(all);
         let keys: Vec<String> = wanted.iter().cloned().collect();
         let mut known = self.tx.identities(&keys).await?;
-        let new: Vec<Known> = wanted
+        // Persons before phones: where both appear in one document, the customer is called by the
+        // person, who stays the same if the phone turns out to be shared.
+        let (phones, persons): (Vec<String>, Vec<String>) = wanted
             .into_iter()
             .filter(|key| !known.contains_key(key))
+            .partition(|key| matches!(Identity::from_key(key), Some(Identity::Phone(_))));
+        let mut new: Vec<Known> = persons
+            .into_iter()
+            .chain(phones)
             .map(|key| {
                 let id = CustomerId::from_uuid(self.gateway.ids.next(self.now_ms));
                 let named = names.get(&key);
@@ -184,6 +190,7 @@ impl Batch<'_> {
                 }
             })
             .collect();
+        new.sort_by(|one, other| one.key.cmp(&other.key));
         let stored = self.tx.add_identities(self.now_ms, &new).await?;
         let (ours, theirs): (Vec<Known>, Vec<Known>) =
             new.into_iter().partition(|one| stored.contains(&one.key));
