@@ -4,6 +4,7 @@
 //! One rule keeps workers apart: whoever changes which identities belong to a customer holds the
 //! row of the customer's oldest identity, the one whose id the customer has.
 
+pub mod books;
 pub mod consent;
 pub mod read;
 
