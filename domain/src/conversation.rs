@@ -210,7 +210,7 @@ impl Conversation {
         } else if learned && let Some(draft) = self.open_draft() {
             applied
                 .drafts
-                .push(customer_of(draft, &self.understood, heard.at));
+                .push(customer_of(draft, &self.understood, heard));
         }
         applied
     }
@@ -459,19 +459,22 @@ pub fn draft_from_cart(heard: &Heard, understood: &Understood) -> Option<Snapsho
         external_id: draft_id(&heard.message_id),
         order_id: None,
     };
-    let mut snapshot = customer_of(&draft, understood, heard.at);
+    let mut snapshot = customer_of(&draft, understood, heard);
     snapshot.lines = Some(heard.lines.clone());
     snapshot.note = heard.text.clone();
     Some(snapshot)
 }
 
 /// A snapshot of a draft that speaks of its customer alone.
-fn customer_of(draft: &Draft, understood: &Understood, at: Timestamp) -> Snapshot {
+fn customer_of(draft: &Draft, understood: &Understood, heard: &Heard) -> Snapshot {
     let buyer = Buyer {
         name: text(&understood.name),
         phone: text(&understood.phone),
         email: text(&understood.email),
-        external_id: None,
+        external_id: heard
+            .buyer
+            .as_ref()
+            .and_then(|buyer| buyer.external_id.clone()),
     };
     let ship_to = ShipTo {
         name: buyer.name.clone(),
@@ -482,7 +485,7 @@ fn customer_of(draft: &Draft, understood: &Understood, at: Timestamp) -> Snapsho
     Snapshot {
         external_id: draft.external_id.clone(),
         placed_at: draft.at,
-        revised_at: at,
+        revised_at: heard.at,
         status: ChannelStatus::Draft,
         channel_status: "draft".to_owned(),
         cancel_requested: false,
@@ -594,9 +597,19 @@ mod tests {
         let mut chat = conversation();
         let cart = Heard {
             lines: vec![line("1", "AC-9000", 1, 12_990_000)],
+            buyer: Some(Buyer {
+                external_id: Some("psid-1".into()),
+                ..Buyer::default()
+            }),
             ..heard("m1", 1, "cart", "giao chiều")
         };
         let draft = chat.apply(&cart).drafts.remove(0);
+        let person = draft.buyer.clone().unwrap().external_id;
+        assert_eq!(
+            person.as_deref(),
+            Some("psid-1"),
+            "the draft is the person's"
+        );
         assert_eq!(
             (draft.external_id.as_str(), draft.status),
             ("draft-m1", ChannelStatus::Draft)

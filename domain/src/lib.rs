@@ -9,6 +9,7 @@ pub mod breaker;
 pub mod code;
 pub mod comment;
 pub mod conversation;
+pub mod customer;
 pub mod explain;
 pub mod feedback;
 pub mod fulfillment;

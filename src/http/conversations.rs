@@ -13,6 +13,7 @@ use utoipa_axum::routes;
 
 use super::audit::time;
 use super::auth::{Caller, Scope};
+use super::customers;
 use super::extract::Query;
 use super::page::{self, Position};
 use super::problem::{Code, Problem};
@@ -57,6 +58,8 @@ struct Conversation {
     assignee: Option<String>,
     /// The draft or order that came of it.
     order_id: Option<String>,
+    /// The customer (`cus_…`), where the person is known.
+    customer_id: Option<String>,
     /// Since when the person waits for us.
     #[schema(value_type = Option<String>, format = DateTime)]
     waiting_since: Option<Timestamp>,
@@ -134,10 +137,10 @@ async fn list(
         id: row.id.clone(),
     });
     let now = gateway.now_ms();
-    Ok(Json(ConversationPage {
-        data: rows.into_iter().map(|r| show(&caller, r, now)).collect(),
-        next_cursor,
-    }))
+    let mut data: Vec<Conversation> = rows.into_iter().map(|r| show(&caller, r, now)).collect();
+    let links = data.iter_mut().map(|one| &mut one.customer_id);
+    customers::follow(&gateway, links).await;
+    Ok(Json(ConversationPage { data, next_cursor }))
 }
 
 /// One conversation
@@ -164,10 +167,12 @@ async fn conversation(
     } else {
         None
     };
-    Ok(Json(Conversation {
+    let mut conversation = Conversation {
         document,
         ..show(&caller, row, gateway.now_ms())
-    }))
+    };
+    customers::follow(&gateway, std::iter::once(&mut conversation.customer_id)).await;
+    Ok(Json(conversation))
 }
 
 fn show(caller: &Caller, row: Row, now: i64) -> Conversation {
@@ -178,6 +183,7 @@ fn show(caller: &Caller, row: Row, now: i64) -> Conversation {
         state: row.state,
         assignee: row.assignee,
         order_id: row.order_id,
+        customer_id: row.customer_id,
         waiting_since: row.waiting_since.map(time),
         age_s: row.waiting_since.map(|since| (now - since).max(0) / 1000),
         updated_at: time(row.updated_at),

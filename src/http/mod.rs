@@ -6,6 +6,7 @@ pub mod body;
 mod changes;
 mod channels;
 mod conversations;
+mod customers;
 mod deliveries;
 pub mod extract;
 pub mod health;
@@ -91,6 +92,7 @@ pub(crate) fn api() -> (Router<Arc<Gateway>>, OpenApi) {
         .merge(changes::routes())
         .merge(channels::routes())
         .merge(conversations::routes())
+        .merge(customers::routes())
         .merge(deliveries::routes())
         .merge(inbox::routes())
         .merge(orders::routes())

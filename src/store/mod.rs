@@ -7,6 +7,7 @@ pub mod accounts;
 pub mod alarms;
 pub mod audit;
 pub mod conversations;
+pub mod customers;
 mod db;
 pub mod deliveries;
 pub mod feed;

@@ -248,6 +248,7 @@ impl Tx {
                 columns.next_wake.map(|t| t.as_millisecond()).into(),
                 version.into(),
                 doc.into(),
+                order.customer_id().into(),
             ]);
             if save.loaded.row_version > 0 {
                 existing.push(id.to_owned());
@@ -283,14 +284,14 @@ impl Tx {
             &self.inner,
             "INSERT INTO orders (id, code, channel, connector, external_id, status, lifecycle, payment, \
              fulfillment, held, phone_hash, currency, grand_total, amount_due, placed_at, received_at, \
-             updated_at, next_wake, version, doc)",
+             updated_at, next_wake, version, doc, customer_id)",
             rows,
             "ON CONFLICT (id) DO UPDATE SET status = excluded.status, lifecycle = excluded.lifecycle, \
              payment = excluded.payment, fulfillment = excluded.fulfillment, held = excluded.held, \
              phone_hash = excluded.phone_hash, grand_total = excluded.grand_total, \
              amount_due = excluded.amount_due, placed_at = excluded.placed_at, \
              updated_at = excluded.updated_at, next_wake = excluded.next_wake, version = excluded.version, \
-             doc = excluded.doc WHERE orders.version = excluded.version - 1",
+             doc = excluded.doc, customer_id = excluded.customer_id WHERE orders.version = excluded.version - 1",
         )
         .await?;
         if changed != u64::try_from(saves.len()).expect("fits") {

@@ -11,6 +11,7 @@
 
 mod allow;
 mod apply;
+mod buyer;
 mod channel;
 mod context;
 pub(crate) mod effects;
@@ -291,16 +292,6 @@ impl Order {
     #[must_use]
     pub fn status(&self) -> Status {
         self.judged.status
-    }
-
-    /// Links the customer; says whether that is new.
-    pub fn link_customer(&mut self, customer_id: &str) -> bool {
-        let new = self.customer_id.as_deref() != Some(customer_id);
-        if new {
-            self.customer_id = Some(customer_id.to_owned());
-            self.version += 1;
-        }
-        new
     }
 
     pub(crate) fn set_next_wake(&mut self, at: Option<Timestamp>) -> bool {

@@ -12,6 +12,7 @@ use domain::task::Task;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
+use super::customers::People;
 use super::fact_of;
 use super::input::{Done, Input, Prepared, Refusal};
 use crate::crash;
@@ -78,6 +79,7 @@ pub(super) struct Batch<'a> {
     pub(super) slots: BTreeMap<String, Slot>,
     pub(super) ids: HashMap<OrderRef, String>,
     pub(super) conversations: BTreeMap<(String, String), (LoadedConversation, bool)>,
+    pub(super) people: People,
     pub(super) writes: Writes,
     pub(super) stock: StockTable,
     pub(super) known_skus: BTreeSet<String>,
@@ -100,6 +102,7 @@ pub(super) async fn settle_once(gateway: &Gateway, inputs: &[Input]) -> Result<S
         slots: BTreeMap::new(),
         ids: HashMap::new(),
         conversations: BTreeMap::new(),
+        people: People::default(),
         writes: Writes::default(),
         stock: StockTable::new(),
         known_skus: BTreeSet::new(),
@@ -116,6 +119,7 @@ pub(super) async fn settle_once(gateway: &Gateway, inputs: &[Input]) -> Result<S
     for input in inputs {
         answers.push(batch.take(input, &context, &mut codes).await?);
     }
+    batch.find_customers().await?;
     batch.advance_all(&context).await?;
     crash::point("settle.before_commit");
     let (tasks, changes, orders) = batch.write(inputs).await?;

@@ -57,13 +57,16 @@ impl Batch<'_> {
                         &message.person,
                     ),
                     row_version: 0,
+                    customer_id: None,
                 }
             });
             self.conversations.insert(key.clone(), (loaded, false));
         }
         let (loaded, changed) = self.conversations.get_mut(&key).expect("just put there");
-        let applied = loaded.conversation.apply(&heard(message));
+        let heard = heard(message);
+        let applied = loaded.conversation.apply(&heard);
         *changed |= applied.changed;
+        self.show_person(notice, &heard);
         let mut order_id = None;
         for draft in applied.drafts {
             let external_id = draft.external_id.clone();
@@ -71,6 +74,7 @@ impl Batch<'_> {
             let (id, _) =
                 self.find_or_create(&notice.channel, &notice.connector, &external_id, codes)?;
             self.apply(&id, &Fact::Snapshot(Box::new(draft)), context);
+            self.show_buyer(&id);
             let (loaded, changed) = self.conversations.get_mut(&key).expect("just put there");
             *changed |= loaded.conversation.link_draft(&external_id, &id);
             order_id = Some(id);
