@@ -15,6 +15,7 @@ pub mod feedback;
 pub mod fulfillment;
 pub mod id;
 pub mod invoice;
+pub mod live;
 pub mod money;
 pub mod order;
 pub mod payment;
