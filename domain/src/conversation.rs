@@ -310,6 +310,15 @@ impl Conversation {
         applied.drafts.push(snapshot);
     }
 
+    /// What is known beside the text of a message.
+    #[must_use]
+    pub fn hints_of(&self, message_id: &str) -> &[String] {
+        let mut messages = self.messages.iter();
+        messages
+            .find(|message| message.id == message_id)
+            .map_or(&[], |message| &message.hints[..])
+    }
+
     /// Why the draft of that external id was made, for staff.
     #[must_use]
     pub fn understanding_of(&self, external_id: &str) -> Option<&Understanding> {

@@ -20,8 +20,13 @@ use super::problem::{Code, Problem};
 use crate::gateway::Gateway;
 use crate::store::conversations::{self, Filter, Queue, Row};
 
+mod act;
+
 pub(super) fn routes() -> OpenApiRouter<Arc<Gateway>> {
     OpenApiRouter::new()
+        .routes(routes!(act::assign))
+        .routes(routes!(act::close))
+        .routes(routes!(act::reply))
         .routes(routes!(list))
         .routes(routes!(conversation))
 }
@@ -159,9 +164,7 @@ async fn conversation(
     Path(id): Path<String>,
 ) -> Result<Json<Conversation>, Problem> {
     require(&caller)?;
-    let row = conversations::get(&gateway.db, &id).await?.ok_or_else(|| {
-        Problem::new(Code::NotFound).detail("there is no conversation of this id")
-    })?;
+    let row = found(&gateway, &id).await?;
     let document = if caller.may(Scope::PiiRead) {
         Some(row.document()?)
     } else {
@@ -173,6 +176,12 @@ async fn conversation(
     };
     customers::follow(&gateway, std::iter::once(&mut conversation.customer_id)).await;
     Ok(Json(conversation))
+}
+
+async fn found(gateway: &Gateway, id: &str) -> Result<Row, Problem> {
+    conversations::get(&gateway.db, id)
+        .await?
+        .ok_or_else(|| Problem::new(Code::NotFound).detail("there is no conversation of this id"))
 }
 
 fn show(caller: &Caller, row: Row, now: i64) -> Conversation {

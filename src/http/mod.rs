@@ -12,6 +12,7 @@ pub mod extract;
 pub mod health;
 mod inbox;
 mod listener;
+mod lives;
 pub mod openapi;
 mod orders;
 pub mod page;
@@ -95,6 +96,7 @@ pub(crate) fn api() -> (Router<Arc<Gateway>>, OpenApi) {
         .merge(customers::routes())
         .merge(deliveries::routes())
         .merge(inbox::routes())
+        .merge(lives::routes())
         .merge(orders::routes())
         .merge(products::routes())
         .merge(rejected::routes())

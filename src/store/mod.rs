@@ -14,6 +14,7 @@ pub mod feed;
 pub mod health;
 pub mod inbox;
 pub mod ledger;
+pub mod lives;
 pub mod messages;
 pub mod notices;
 pub mod numbers;

@@ -9,7 +9,8 @@ use super::{Lifecycle, Order};
 
 impl Order {
     /// The channel's last word.
-    pub(crate) fn channel_status(&self) -> Option<ChannelStatus> {
+    #[must_use]
+    pub fn channel_status(&self) -> Option<ChannelStatus> {
         self.said.status()
     }
 

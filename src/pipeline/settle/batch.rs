@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use domain::code::OrderCode;
 use domain::conversation::draft_id;
 use domain::id::OrderId;
+use domain::live::Sale;
 use domain::order::{Context, Fact};
 use domain::order::{Order, OrderEvent, Settings};
 use domain::routing::{Decision, StockTable};
@@ -80,6 +81,8 @@ pub(super) struct Batch<'a> {
     pub(super) ids: HashMap<OrderRef, String>,
     pub(super) conversations: BTreeMap<(String, String), (LoadedConversation, bool)>,
     pub(super) people: People,
+    /// Live sales by channel and post, as far as comments of the batch named them.
+    pub(super) sales: HashMap<(String, String), Option<Sale>>,
     pub(super) writes: Writes,
     pub(super) stock: StockTable,
     pub(super) known_skus: BTreeSet<String>,
@@ -103,6 +106,7 @@ pub(super) async fn settle_once(gateway: &Gateway, inputs: &[Input]) -> Result<S
         ids: HashMap::new(),
         conversations: BTreeMap::new(),
         people: People::default(),
+        sales: HashMap::new(),
         writes: Writes::default(),
         stock: StockTable::new(),
         known_skus: BTreeSet::new(),
