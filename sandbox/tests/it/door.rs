@@ -112,6 +112,9 @@ impl Door {
                 pairs.sort_unstable();
                 hash == signing::vnpay(&secrets.vnpay_hash_secret, &pairs.join("&"))
             }
+            "momo" | "zalopay" | "zalo-checkout" | "sepay" | "casso" => {
+                crate::money::genuine(secrets, channel, &header, body)
+            }
             "hub" | "finance" | "technical" => signing::standard_matches(
                 &secrets.target(channel),
                 &header("webhook-id"),
@@ -202,6 +205,8 @@ async fn hear(
         if !door.genuine(channel, &headers, &body, &uri) {
             return match channel {
                 "vnpay" => axum::Json(json!({"RspCode": "97"})).into_response(),
+                "zalopay" => axum::Json(json!({"return_code": -1})).into_response(),
+                "zalo-checkout" => axum::Json(json!({"returnCode": -1})).into_response(),
                 _ => StatusCode::UNAUTHORIZED.into_response(),
             };
         }
@@ -209,7 +214,21 @@ async fn hear(
             return axum::Json(json!({"RspCode": door.pay(&uri)})).into_response();
         }
         door.heard.lock().unwrap().arrivals.push(arrival);
+        let first = || {
+            let key = crate::money::key(channel, &document);
+            door.heard.lock().unwrap().paid.insert(key)
+        };
         match channel {
+            "momo" => return StatusCode::NO_CONTENT.into_response(),
+            "zalopay" => {
+                let code = if first() { 1 } else { 2 };
+                return axum::Json(json!({"return_code": code})).into_response();
+            }
+            "zalo-checkout" => {
+                let code = if first() { 1 } else { 2 };
+                return axum::Json(json!({"returnCode": code})).into_response();
+            }
+            "sepay" => return axum::Json(json!({"success": true})).into_response(),
             "web" => door.order(channel, &document["data"], "on_hold"),
             "woo-outlet" if document["total"].is_string() => {
                 let id = document["id"].to_string();
