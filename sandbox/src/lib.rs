@@ -47,6 +47,7 @@ use crate::{
     partners::{
         Partner,
         callback::{Happening, report},
+        money::Provider,
     },
     world::{Outgoing, World, held, now_text},
 };
@@ -108,8 +109,8 @@ pub struct Options {
     pub closed_percent: u64,
     /// Least and most pause between two steps of a partner, in milliseconds.
     pub pause_ms: (u64, u64),
-    /// First of consecutive ports: shopee, woocommerce, facebook, zalo, zalo_oauth, control,
-    /// then the targets as listed. Without it every server takes a free port.
+    /// First of consecutive ports: shopee, woocommerce, facebook, zalo, zalo_oauth, vnpay, momo,
+    /// zalopay, zalo_checkout, sepay, casso, control, then the targets as listed. Without it every server takes a free port.
     pub listen_base: Option<u16>,
 }
 
@@ -158,6 +159,15 @@ impl Sandbox {
             ("facebook".to_owned(), Partner::Facebook),
             ("zalo".to_owned(), Partner::Zalo),
             ("zalo_oauth".to_owned(), Partner::ZaloOauth),
+            ("vnpay".to_owned(), Partner::Provider(Provider::Vnpay)),
+            ("momo".to_owned(), Partner::Provider(Provider::Momo)),
+            ("zalopay".to_owned(), Partner::Provider(Provider::ZaloPay)),
+            (
+                "zalo_checkout".to_owned(),
+                Partner::Provider(Provider::ZaloCheckout),
+            ),
+            ("sepay".to_owned(), Partner::Provider(Provider::Sepay)),
+            ("casso".to_owned(), Partner::Provider(Provider::Casso)),
             ("control".to_owned(), Partner::Control),
         ];
         let mut ledger = Ledger {
@@ -273,6 +283,36 @@ impl Sandbox {
     /// The administrator authorises the app again: a new pair, the old refresh token is spent.
     pub fn authorize_zalo(&self) -> TokenPair {
         held(&self.world.zalo).grant(self.world.options.seed)
+    }
+
+    /// A buyer pays at VNPay, MoMo, ZaloPay (`vnpay`, `momo`, `zalopay`) or in the Mini App
+    /// (`zalo_checkout`), and nobody reports it; the provider's transaction. For tests of
+    /// questions and refunds. `None` for another provider.
+    pub fn pay_unheard(&self, provider: &str, reference: &str, amount: i64) -> Option<String> {
+        let provider = Provider::named(provider)?;
+        let payment = held(&self.world.money).pay(provider, reference, amount);
+        Some(match provider {
+            Provider::ZaloCheckout => payment.order_id,
+            Provider::Vnpay
+            | Provider::Momo
+            | Provider::ZaloPay
+            | Provider::Sepay
+            | Provider::Casso => payment.transaction.to_string(),
+        })
+    }
+
+    /// What a provider has given back of a payment, in đồng.
+    pub fn refunded(&self, provider: &str, reference: &str) -> i64 {
+        Provider::named(provider).map_or(0, |provider| {
+            held(&self.world.money).refunded(provider, reference)
+        })
+    }
+
+    /// A transfer reaches the bank account that SePay or Casso (`sepay`, `casso`) watches, and
+    /// nobody reports it; the transfer's id. Negative amounts go out.
+    pub fn transfer_unheard(&self, provider: &str, amount: i64, text: &str) -> Option<i64> {
+        let provider = Provider::named(provider)?;
+        Some(held(&self.world.money).transfer(provider, amount, text).id)
     }
 
     /// Plays a scenario to its end. Partners' callbacks may still be under way afterwards.

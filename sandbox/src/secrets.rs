@@ -21,6 +21,16 @@ pub mod channel {
     pub const ZALO: &str = "zalo-oa";
     /// The VNPay gateway.
     pub const VNPAY: &str = "vnpay";
+    /// The MoMo wallet.
+    pub const MOMO: &str = "momo";
+    /// The ZaloPay wallet.
+    pub const ZALOPAY: &str = "zalopay";
+    /// The Mini App's CheckoutSDK.
+    pub const ZALO_CHECKOUT: &str = "zalo-checkout";
+    /// Bank transfers seen by SePay.
+    pub const SEPAY: &str = "sepay";
+    /// Bank transfers seen by Casso.
+    pub const CASSO: &str = "casso";
     /// Orders that the call center types.
     pub const HOTLINE: &str = "hotline";
     /// Orders that a store counter types.
@@ -96,6 +106,30 @@ pub struct Secrets {
     pub vnpay_tmn_code: String,
     /// Key of VNPay's hashes.
     pub vnpay_hash_secret: String,
+    /// MoMo's partner.
+    pub momo_partner_code: String,
+    /// Stands in MoMo's signed texts.
+    pub momo_access_key: String,
+    /// Key of MoMo's signatures.
+    pub momo_secret_key: String,
+    /// ZaloPay's app.
+    pub zalopay_app_id: u64,
+    /// Key of calls to ZaloPay.
+    pub zalopay_key1: String,
+    /// Key of ZaloPay's callbacks.
+    pub zalopay_key2: String,
+    /// The Mini App.
+    pub zalo_checkout_app_id: String,
+    /// Key of CheckoutSDK's macs.
+    pub zalo_checkout_private_key: String,
+    /// Key of SePay's signatures.
+    pub sepay_secret: String,
+    /// Token of SePay's transaction API.
+    pub sepay_api_token: String,
+    /// Key of Casso's signatures.
+    pub casso_checksum_key: String,
+    /// API key of Casso's transaction API.
+    pub casso_api_token: String,
     /// Secret per target id; a target without one gets `Secrets::target`'s derived value.
     pub targets: BTreeMap<String, String>,
     /// Environment variable per target id, where it is not `KENH_<ID>_SECRET`.
@@ -140,6 +174,18 @@ impl Default for Secrets {
             omicall_token: "sandbox-omicall-token-0123456789".to_owned(),
             vnpay_tmn_code: "KENHDEMO".to_owned(),
             vnpay_hash_secret: "SANDBOXVNPAYSECRET0123456789ABCD".to_owned(),
+            momo_partner_code: "MOMOKENHDEMO".to_owned(),
+            momo_access_key: "sandboxMomoAccess".to_owned(),
+            momo_secret_key: "sandboxMomoSecretKey0123456789ab".to_owned(),
+            zalopay_app_id: 2553,
+            zalopay_key1: "sandboxZaloPayKey1ForOurCalls001".to_owned(),
+            zalopay_key2: "sandboxZaloPayKey2ForCallbacks02".to_owned(),
+            zalo_checkout_app_id: "4012345678901234567".to_owned(),
+            zalo_checkout_private_key: "sandbox-zalo-checkout-private-key".to_owned(),
+            sepay_secret: "sandbox-sepay-webhook-secret-0001".to_owned(),
+            sepay_api_token: "SANDBOXSEPAYAPITOKEN0001".to_owned(),
+            casso_checksum_key: "sandbox-casso-checksum-key-0001".to_owned(),
+            casso_api_token: "AK_CS.sandbox.0001".to_owned(),
             targets: BTreeMap::new(),
             target_variables: BTreeMap::new(),
         }
@@ -187,6 +233,15 @@ impl Secrets {
                 &self.stringee_signing_secret,
             ),
             ("KENH_OMICALL_TOKEN", &self.omicall_token),
+            ("KENH_MOMO_ACCESS_KEY", &self.momo_access_key),
+            ("KENH_MOMO_SECRET_KEY", &self.momo_secret_key),
+            ("KENH_ZALOPAY_KEY1", &self.zalopay_key1),
+            ("KENH_ZALOPAY_KEY2", &self.zalopay_key2),
+            ("KENH_ZALO_CHECKOUT_KEY", &self.zalo_checkout_private_key),
+            ("KENH_SEPAY_SECRET", &self.sepay_secret),
+            ("KENH_SEPAY_API_TOKEN", &self.sepay_api_token),
+            ("KENH_CASSO_CHECKSUM_KEY", &self.casso_checksum_key),
+            ("KENH_CASSO_API_TOKEN", &self.casso_api_token),
         ]
         .into_iter()
         .map(|(name, value)| (name.to_owned(), value.clone()))

@@ -17,7 +17,7 @@ use crate::{
     Options,
     books::Ledger,
     faults::{Faults, hash},
-    partners::{facebook::Page, shopee::Shop, woocommerce::Site, zalo::Account},
+    partners::{facebook::Page, money::Money, shopee::Shop, woocommerce::Site, zalo::Account},
     secrets::Secrets,
 };
 
@@ -36,6 +36,7 @@ pub(crate) struct World {
     pub(crate) woocommerce: Mutex<Site>,
     pub(crate) facebook: Mutex<Page>,
     pub(crate) zalo: Mutex<Account>,
+    pub(crate) money: Mutex<Money>,
     door: RwLock<Option<String>>,
     client: reqwest::Client,
     pending: AtomicUsize,
@@ -84,6 +85,7 @@ impl World {
             woocommerce: Mutex::new(Site::default()),
             facebook: Mutex::new(Page::new(&secrets)),
             zalo: Mutex::new(Account::new(&secrets)),
+            money: Mutex::new(Money::default()),
             door: RwLock::new(options.door.clone()),
             ledger: Mutex::new(ledger),
             secrets,

@@ -1,15 +1,21 @@
 //! The partners' servers: one listener per partner, one place that reads a request, injects a
 //! fault around its effect, and writes the answer.
 
+pub(crate) mod banks;
 pub(crate) mod callback;
+pub(crate) mod checkout;
 pub(crate) mod facebook;
 pub(crate) mod inventory;
 pub(crate) mod invoicing;
+pub(crate) mod momo;
+pub(crate) mod money;
 pub(crate) mod service_center;
 pub(crate) mod shopee;
 pub(crate) mod target;
+pub(crate) mod vnpay;
 pub(crate) mod woocommerce;
 pub(crate) mod zalo;
+pub(crate) mod zalopay;
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -39,6 +45,7 @@ pub(crate) enum Partner {
     Facebook,
     Zalo,
     ZaloOauth,
+    Provider(money::Provider),
     Target(String),
     Control,
 }
@@ -201,6 +208,7 @@ async fn answer(
         Partner::Facebook => facebook::answer(&world, call).await,
         Partner::Zalo => zalo::answer(&world, call).await,
         Partner::ZaloOauth => zalo::refresh(&world, call).await,
+        Partner::Provider(provider) => money::answer(&world, provider, call).await,
         Partner::Target(id) => target::answer(&world, &id, call).await,
         Partner::Control => control::answer(&world, call).await,
     };

@@ -2,6 +2,7 @@
 //! staff confirm drafts, buyers change their minds, and forgers try their luck.
 
 pub(crate) mod facebook;
+pub(crate) mod paid;
 pub(crate) mod people;
 pub(crate) mod phone;
 pub(crate) mod sender;
@@ -9,7 +10,9 @@ pub(crate) mod sender;
 mod shapes;
 pub(crate) mod shopee;
 pub(crate) mod staff;
+pub(crate) mod transfers;
 pub(crate) mod vnpay;
+pub(crate) mod wallets;
 pub(crate) mod website;
 pub(crate) mod woocommerce;
 pub(crate) mod zalo;
@@ -354,6 +357,7 @@ impl Basket {
 enum Story {
     Website,
     Vnpay,
+    Paid,
     WooCommerce,
     Shopee,
     Facebook,
@@ -370,7 +374,7 @@ const WHEEL: [Story; 20] = [
     Story::Facebook,
     Story::Hotline,
     Story::Shopee,
-    Story::Website,
+    Story::Paid,
     Story::WooCommerce,
     Story::Shopee,
     Story::Vnpay,
@@ -382,7 +386,7 @@ const WHEEL: [Story; 20] = [
     Story::WooCommerce,
     Story::Vnpay,
     Story::Shopee,
-    Story::Website,
+    Story::Paid,
 ];
 
 /// Runs a scenario to its end: every message acknowledged or given up, every cart decided.
@@ -458,6 +462,7 @@ async fn tell(run: &Arc<Run>, number: u32) {
     match WHEEL[slot] {
         Story::Website => website::order(run, &mut rng, number).await,
         Story::Vnpay => vnpay::order(run, &mut rng, number).await,
+        Story::Paid => paid::order(run, &mut rng, number).await,
         Story::WooCommerce => woocommerce::order(run, &mut rng, number).await,
         Story::Shopee => shopee::order(run, &mut rng, number).await,
         Story::Facebook => facebook::cart(run, &mut rng, number).await,
@@ -487,6 +492,7 @@ async fn tell(run: &Arc<Run>, number: u32) {
             4 => facebook::forge(run, &mut rng, number).await,
             5 => zalo::forge(run, &mut rng, number).await,
             6 => forge_callback(run, number).await,
+            7..=11 => paid::forge(run, number, slot - 7).await,
             _ => {}
         }
     }

@@ -122,6 +122,9 @@ impl Door {
                     == signing::stringee(&secrets.stringee_signing_secret, signed)
             }
             "omicall" => header("x-webhook-token") == secrets.omicall_token,
+            "momo" | "zalopay" | "zalo-checkout" | "sepay" | "casso" => {
+                crate::money::genuine(secrets, channel, &header, body)
+            }
             "hub" | "finance" | "technical" => signing::standard_matches(
                 &secrets.target(channel),
                 &header("webhook-id"),
@@ -214,6 +217,8 @@ async fn hear(
         if !door.genuine(channel, &headers, &body, &uri) {
             return match channel {
                 "vnpay" => axum::Json(json!({"RspCode": "97"})).into_response(),
+                "zalopay" => axum::Json(json!({"return_code": -1})).into_response(),
+                "zalo-checkout" => axum::Json(json!({"returnCode": -1})).into_response(),
                 _ => StatusCode::UNAUTHORIZED.into_response(),
             };
         }
@@ -224,7 +229,21 @@ async fn hear(
         if asked {
             return axum::Json(json!([{"action": "connect"}])).into_response();
         }
+        let first = || {
+            let key = crate::money::key(channel, &document);
+            door.heard.lock().unwrap().paid.insert(key)
+        };
         match channel {
+            "momo" => return StatusCode::NO_CONTENT.into_response(),
+            "zalopay" => {
+                let code = if first() { 1 } else { 2 };
+                return axum::Json(json!({"return_code": code})).into_response();
+            }
+            "zalo-checkout" => {
+                let code = if first() { 1 } else { 2 };
+                return axum::Json(json!({"returnCode": code})).into_response();
+            }
+            "sepay" => return axum::Json(json!({"success": true})).into_response(),
             "web" => door.order(channel, &document["data"], "on_hold"),
             "woo-outlet" if document["total"].is_string() => {
                 let id = document["id"].to_string();

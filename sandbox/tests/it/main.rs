@@ -3,6 +3,7 @@
 
 mod channels;
 mod door;
+mod money;
 mod people;
 mod storefront;
 mod targets;

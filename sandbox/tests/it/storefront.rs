@@ -37,6 +37,11 @@ async fn every_channel_sells_and_every_forgery_is_refused() {
         "vnpay",
         "stringee",
         "omicall",
+        "momo",
+        "zalopay",
+        "zalo_checkout",
+        "sepay",
+        "casso",
     ] {
         let sent = &report.by_connector[connector];
         assert!(sent.messages > 0, "{connector} sent nothing");
@@ -69,6 +74,11 @@ async fn with_faults_late_and_repeated_messages_all_arrive_in_the_end() {
             "zalo-oa",
             "facebook-page",
             "vnpay",
+            "momo",
+            "zalopay",
+            "zalo-checkout",
+            "sepay",
+            "casso",
         ] {
             heard.refuse.insert(format!("/webhooks/{channel}"), 2);
         }
