@@ -5,6 +5,7 @@ pub(crate) mod callback;
 pub(crate) mod facebook;
 pub(crate) mod inventory;
 pub(crate) mod invoicing;
+pub(crate) mod lazada;
 pub(crate) mod service_center;
 pub(crate) mod shopee;
 pub(crate) mod target;
@@ -34,6 +35,8 @@ use crate::{
 /// Whose server a listener is.
 #[derive(Debug, Clone)]
 pub(crate) enum Partner {
+    Lazada,
+    LazadaAuth,
     Shopee,
     WooCommerce,
     Facebook,
@@ -196,6 +199,8 @@ async fn answer(
         wire,
     };
     let reply = match partner {
+        Partner::Lazada => lazada::answer(&world, call).await,
+        Partner::LazadaAuth => lazada::auth(&world, call).await,
         Partner::Shopee => shopee::answer(&world, call).await,
         Partner::WooCommerce => woocommerce::answer(&world, call).await,
         Partner::Facebook => facebook::answer(&world, call).await,

@@ -2,6 +2,7 @@
 //! staff confirm drafts, buyers change their minds, and forgers try their luck.
 
 pub(crate) mod facebook;
+pub(crate) mod lazada;
 pub(crate) mod people;
 pub(crate) mod sender;
 #[cfg(test)]
@@ -354,6 +355,7 @@ enum Story {
     Website,
     Vnpay,
     WooCommerce,
+    Lazada,
     Shopee,
     Facebook,
     Hotline,
@@ -375,7 +377,7 @@ const WHEEL: [Story; 20] = [
     Story::Vnpay,
     Story::Counter,
     Story::Website,
-    Story::Shopee,
+    Story::Lazada,
     Story::Facebook,
     Story::Website,
     Story::WooCommerce,
@@ -458,6 +460,7 @@ async fn tell(run: &Arc<Run>, number: u32) {
         Story::Website => website::order(run, &mut rng, number).await,
         Story::Vnpay => vnpay::order(run, &mut rng, number).await,
         Story::WooCommerce => woocommerce::order(run, &mut rng, number).await,
+        Story::Lazada => lazada::order(run, &mut rng, number).await,
         Story::Shopee => shopee::order(run, &mut rng, number).await,
         Story::Facebook => facebook::cart(run, &mut rng, number).await,
         Story::Hotline => {
@@ -471,6 +474,7 @@ async fn tell(run: &Arc<Run>, number: u32) {
     match slot {
         2 => zalo::chatter(run, &mut rng, number).await,
         6 => facebook::chatter(run, &mut rng, number).await,
+        8 => lazada::chatter(run, &mut rng, number).await,
         _ => {}
     }
     // Each forger tries once in the first round and then every hundred orders.
@@ -483,6 +487,7 @@ async fn tell(run: &Arc<Run>, number: u32) {
             4 => facebook::forge(run, &mut rng, number).await,
             5 => zalo::forge(run, &mut rng, number).await,
             6 => forge_callback(run, number).await,
+            13 => lazada::forge(run, &mut rng, number).await,
             _ => {}
         }
     }
