@@ -109,8 +109,8 @@ pub struct Options {
     pub closed_percent: u64,
     /// Least and most pause between two steps of a partner, in milliseconds.
     pub pause_ms: (u64, u64),
-    /// First of consecutive ports: shopee, woocommerce, facebook, zalo, zalo_oauth, vnpay, momo,
-    /// zalopay, zalo_checkout, sepay, casso, control, then the targets as listed. Without it every server takes a free port.
+    /// First of consecutive ports: the channels' APIs in the order of [`Sandbox::start`], control,
+    /// then the targets as listed. Without it every server takes a free port.
     pub listen_base: Option<u16>,
 }
 
@@ -154,6 +154,8 @@ impl Sandbox {
     /// When a port is taken, a name is used twice, or the client cannot be made.
     pub async fn start(options: Options) -> Result<Self, Error> {
         let mut partners = vec![
+            ("lazada".to_owned(), Partner::Lazada),
+            ("lazada_auth".to_owned(), Partner::LazadaAuth),
             ("shopee".to_owned(), Partner::Shopee),
             ("woocommerce".to_owned(), Partner::WooCommerce),
             ("facebook".to_owned(), Partner::Facebook),
@@ -273,6 +275,11 @@ impl Sandbox {
         let (world, target) = (Arc::clone(&self.world), target.to_owned());
         self.world
             .job(async move { report(&world, &target, happening).await });
+    }
+
+    /// The seller authorises the app for the Lazada shop again: a new pair, the old ones are dead.
+    pub fn authorize_lazada(&self) -> TokenPair {
+        held(&self.world.lazada).grant(self.world.options.seed)
     }
 
     /// The seller authorises the app again: a new pair, the old refresh token is spent.

@@ -91,6 +91,7 @@ fn state(sandbox: &Sandbox) -> Value {
         "addresses": sandbox.addresses(),
         "environment": sandbox.environment(),
         "tokens": {
+            "lazada": sandbox.secrets().lazada_tokens,
             "shopee": sandbox.secrets().shopee_tokens,
             "zalo": sandbox.secrets().zalo_tokens,
         },

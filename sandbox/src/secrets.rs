@@ -13,6 +13,8 @@ pub mod channel {
     pub const WEB: &str = "web";
     /// The WooCommerce outlet.
     pub const WOO: &str = "woo-outlet";
+    /// The Lazada shop.
+    pub const LAZADA: &str = "lazada-vn";
     /// The Shopee shop.
     pub const SHOPEE: &str = "shopee-vn";
     /// The Facebook page.
@@ -64,6 +66,14 @@ pub struct Secrets {
     pub woo_consumer_key: String,
     /// WooCommerce's REST secret.
     pub woo_consumer_secret: String,
+    /// Lazada's app.
+    pub lazada_app_key: String,
+    /// Key of Lazada's pushes and API signatures.
+    pub lazada_app_secret: String,
+    /// The shop on Lazada.
+    pub lazada_seller_id: u64,
+    /// First tokens of that shop.
+    pub lazada_tokens: TokenPair,
     /// Shopee's partner id.
     pub shopee_partner_id: u64,
     /// Key of Shopee's API signatures.
@@ -143,6 +153,14 @@ impl Default for Secrets {
             woo_secret: "sandbox-woo-webhook-secret-0001".to_owned(),
             woo_consumer_key: "ck_5a4db0c0ffee0000000000000000000000000001".to_owned(),
             woo_consumer_secret: "cs_5a4db0c0ffee0000000000000000000000000002".to_owned(),
+            lazada_app_key: "123456".to_owned(),
+            lazada_app_secret: "sandbox_lazada_app_secret_0001".to_owned(),
+            lazada_seller_id: 200_187_654_321,
+            lazada_tokens: TokenPair {
+                access: "50000sandboxLazadaAccess0001".to_owned(),
+                refresh: "50001sandboxLazadaRefresh0001".to_owned(),
+                expires_in_s: 2_592_000,
+            },
             shopee_partner_id: 1_000_001,
             shopee_partner_key: "sandbox_shopee_partner_key_0001".to_owned(),
             shopee_push_key: "shpk73616e64626f782d707573682d6b6579".to_owned(),
@@ -220,6 +238,7 @@ impl Secrets {
             ("KENH_WOO_SECRET", &self.woo_secret),
             ("KENH_WOO_CONSUMER_KEY", &self.woo_consumer_key),
             ("KENH_WOO_CONSUMER_SECRET", &self.woo_consumer_secret),
+            ("KENH_LAZADA_APP_SECRET", &self.lazada_app_secret),
             ("KENH_SHOPEE_PARTNER_KEY", &self.shopee_partner_key),
             ("KENH_SHOPEE_PUSH_KEY", &self.shopee_push_key),
             ("KENH_FACEBOOK_APP_SECRET", &self.facebook_app_secret),

@@ -50,6 +50,30 @@ pub fn shopee_api(partner_key: &str, base: &str) -> String {
     hex::encode(hmac_sha256(partner_key.as_bytes(), &[base.as_bytes()]))
 }
 
+/// Lazada's push signature: lower hex over `app_key + raw_body`.
+pub fn lazada_push(app_secret: &str, app_key: &str, body: &[u8]) -> String {
+    hex::encode(hmac_sha256(
+        app_secret.as_bytes(),
+        &[app_key.as_bytes(), body],
+    ))
+}
+
+/// Lazada's API signature: path and sorted pairs, upper hex. `pairs` are without `sign`.
+pub fn lazada_api<'a>(
+    app_secret: &str,
+    path: &str,
+    pairs: impl IntoIterator<Item = (&'a str, &'a str)>,
+) -> String {
+    let mut pairs: Vec<(&str, &str)> = pairs.into_iter().collect();
+    pairs.sort_unstable();
+    let mut text = path.to_owned();
+    for (name, value) in pairs {
+        text.push_str(name);
+        text.push_str(value);
+    }
+    hex::encode_upper(hmac_sha256(app_secret.as_bytes(), &[text.as_bytes()]))
+}
+
 /// WooCommerce's `X-WC-Webhook-Signature`: base64 over the raw body.
 pub fn woocommerce(secret: &str, body: &[u8]) -> String {
     STANDARD.encode(hmac_sha256(secret.as_bytes(), &[body]))
@@ -247,6 +271,20 @@ mod tests {
                     shopee_api(text(&vector, "key"), text(&vector, "base_string")),
                     text(&vector, "expected").to_owned(),
                 ),
+                "lazada" if name.starts_with("lazada-push") => (
+                    lazada_push(
+                        text(&vector, "key"),
+                        text(&vector, "app_key"),
+                        &body(&vector),
+                    ),
+                    text(&vector, "expected").to_owned(),
+                ),
+                "lazada" => {
+                    let pairs = vector["params"].as_object().unwrap();
+                    let pairs = pairs.iter().map(|(k, v)| (k.as_str(), v.as_str().unwrap()));
+                    let made = lazada_api(text(&vector, "key"), text(&vector, "path"), pairs);
+                    (made, text(&vector, "expected").to_owned())
+                }
                 "tiki" => {
                     let (user, password) = text(&vector, "base_string").split_once(':').unwrap();
                     (basic(user, password), text(&vector, "expected").to_owned())
@@ -337,7 +375,7 @@ mod tests {
             assert_eq!(made, expected, "{name}");
             checked += 1;
         }
-        assert_eq!(checked, 43, "a vector was added, renamed or dropped");
+        assert_eq!(checked, 47, "a vector was added, renamed or dropped");
     }
 
     #[test]

@@ -17,7 +17,10 @@ use crate::{
     Options,
     books::Ledger,
     faults::{Faults, hash},
-    partners::{facebook::Page, money::Money, shopee::Shop, woocommerce::Site, zalo::Account},
+    partners::{
+        facebook::Page, lazada::LazadaShop, money::Money, shopee::Shop, woocommerce::Site,
+        zalo::Account,
+    },
     secrets::Secrets,
 };
 
@@ -32,6 +35,7 @@ pub(crate) struct World {
     pub(crate) secrets: Secrets,
     pub(crate) faults: Faults,
     pub(crate) ledger: Mutex<Ledger>,
+    pub(crate) lazada: Mutex<LazadaShop>,
     pub(crate) shopee: Mutex<Shop>,
     pub(crate) woocommerce: Mutex<Site>,
     pub(crate) facebook: Mutex<Page>,
@@ -81,6 +85,7 @@ impl World {
         let secrets = options.secrets.clone();
         Ok(Self {
             faults: Faults::new(options.seed, options.faults),
+            lazada: Mutex::new(LazadaShop::new(&secrets)),
             shopee: Mutex::new(Shop::new(&secrets)),
             woocommerce: Mutex::new(Site::default()),
             facebook: Mutex::new(Page::new(&secrets)),

@@ -7,6 +7,7 @@ pub(crate) mod checkout;
 pub(crate) mod facebook;
 pub(crate) mod inventory;
 pub(crate) mod invoicing;
+pub(crate) mod lazada;
 pub(crate) mod momo;
 pub(crate) mod money;
 pub(crate) mod service_center;
@@ -40,6 +41,8 @@ use crate::{
 /// Whose server a listener is.
 #[derive(Debug, Clone)]
 pub(crate) enum Partner {
+    Lazada,
+    LazadaAuth,
     Shopee,
     WooCommerce,
     Facebook,
@@ -203,6 +206,8 @@ async fn answer(
         wire,
     };
     let reply = match partner {
+        Partner::Lazada => lazada::answer(&world, call).await,
+        Partner::LazadaAuth => lazada::auth(&world, call).await,
         Partner::Shopee => shopee::answer(&world, call).await,
         Partner::WooCommerce => woocommerce::answer(&world, call).await,
         Partner::Facebook => facebook::answer(&world, call).await,

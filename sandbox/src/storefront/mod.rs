@@ -2,6 +2,7 @@
 //! staff confirm drafts, buyers change their minds, and forgers try their luck.
 
 pub(crate) mod facebook;
+pub(crate) mod lazada;
 pub(crate) mod paid;
 pub(crate) mod people;
 pub(crate) mod phone;
@@ -359,6 +360,7 @@ enum Story {
     Vnpay,
     Paid,
     WooCommerce,
+    Lazada,
     Shopee,
     Facebook,
     Hotline,
@@ -380,7 +382,7 @@ const WHEEL: [Story; 20] = [
     Story::Vnpay,
     Story::Counter,
     Story::Website,
-    Story::Shopee,
+    Story::Lazada,
     Story::Facebook,
     Story::Website,
     Story::WooCommerce,
@@ -464,6 +466,7 @@ async fn tell(run: &Arc<Run>, number: u32) {
         Story::Vnpay => vnpay::order(run, &mut rng, number).await,
         Story::Paid => paid::order(run, &mut rng, number).await,
         Story::WooCommerce => woocommerce::order(run, &mut rng, number).await,
+        Story::Lazada => lazada::order(run, &mut rng, number).await,
         Story::Shopee => shopee::order(run, &mut rng, number).await,
         Story::Facebook => facebook::cart(run, &mut rng, number).await,
         Story::Hotline => {
@@ -480,6 +483,7 @@ async fn tell(run: &Arc<Run>, number: u32) {
         4 => facebook::live(run, &mut rng, number).await,
         5 => phone::hotline(run, &mut rng, number).await,
         11 => phone::counter(run, &mut rng, number).await,
+        8 => lazada::chatter(run, &mut rng, number).await,
         _ => {}
     }
     // Each forger tries once in the first round and then every hundred orders.
@@ -493,6 +497,7 @@ async fn tell(run: &Arc<Run>, number: u32) {
             5 => zalo::forge(run, &mut rng, number).await,
             6 => forge_callback(run, number).await,
             7..=11 => paid::forge(run, number, slot - 7).await,
+            13 => lazada::forge(run, &mut rng, number).await,
             _ => {}
         }
     }

@@ -129,6 +129,40 @@ fn calls_read_like_the_vendors() {
 }
 
 #[test]
+fn a_lazada_order_and_its_pushes_read_like_the_vendors() {
+    let basket = basket();
+    let sold = lazada::Sold {
+        order_id: 501_234_567_890_123,
+        basket: &basket,
+        cod: true,
+        created: seconds(),
+    };
+    let none: (Vec<String>, Vec<String>) = (Vec::new(), Vec::new());
+    let real = fixture("lazada/order_get_ordinary.json");
+    assert_eq!(differences(&sold.head("pending"), &real["data"]), none);
+    let real = fixture("lazada/order_items_ordinary.json");
+    let unit = &sold.units("pending")[0];
+    assert_eq!(differences(unit, &real["data"][0]), none);
+    let world = run().world;
+    let news = lazada::unit_news(1, unit, seconds());
+    let made = lazada::envelope(&world, 0, &news);
+    assert_eq!(
+        differences(&made, &fixture("lazada/push_00_pending.json")),
+        none
+    );
+    let news = lazada::reverse_news(&world, 1, 2, "CANCEL_INIT");
+    let made = lazada::envelope(&world, 10, &news);
+    assert_eq!(
+        differences(&made, &fixture("lazada/push_10_cancel_init.json")),
+        none
+    );
+    let news = lazada::parcel_news(1, &"FP1".into(), "DELIVERED");
+    let made = lazada::envelope(&world, 14, &news);
+    let real = fixture("lazada/push_14_fulfillment_delivered.json");
+    assert_eq!(differences(&made, &real), none);
+}
+
+#[test]
 fn a_facebook_cart_and_a_zalo_text_read_like_the_vendors() {
     let run = run();
     let real = fixture("meta/messenger_send_cart.json");

@@ -115,7 +115,7 @@ impl ShopeeOrder {
 }
 
 /// `Nguyễn Thị Lan` → `N******n`.
-fn mask_name(name: &str) -> String {
+pub(super) fn mask_name(name: &str) -> String {
     let first: String = name.chars().take(1).collect();
     let last: String = name.chars().rev().take(1).collect();
     format!("{first}******{last}")

@@ -92,6 +92,14 @@ impl Door {
                     || header("x-wc-webhook-signature")
                         == signing::woocommerce(&secrets.woo_secret, body)
             }
+            "lazada-vn" => {
+                header("authorization")
+                    == signing::lazada_push(
+                        &secrets.lazada_app_secret,
+                        &secrets.lazada_app_key,
+                        body,
+                    )
+            }
             "shopee-vn" => [&*secrets.shopee_push_key, ""].iter().any(|key| {
                 header("authorization")
                     == signing::shopee_push(key, &secrets.shopee_callback_url, body)
@@ -261,6 +269,10 @@ async fn hear(
                     "totals": {"grand_total": total},
                     "payment": {"method": document["payment_method"]}});
                 door.order(channel, &order, "on_hold");
+            }
+            "lazada-vn" if document["message_type"] == 0 => {
+                let id = document["data"]["trade_order_id"].clone();
+                door.order(channel, &json!({"external_id": id}), "on_hold");
             }
             "shopee-vn" if document["code"] == 3 => {
                 let id = document["data"]["ordersn"].clone();

@@ -16,6 +16,7 @@ struct Worker {
     sandbox: Arc<Sandbox>,
     http: reqwest::Client,
     tokens: Mutex<TokenPair>,
+    lazada_tokens: Mutex<TokenPair>,
 }
 
 impl Worker {
@@ -116,7 +117,59 @@ impl Worker {
         request.send().await.ok()?.json().await.ok()
     }
 
+    /// The `data` of one Lazada call, refreshing the token when it has died.
+    async fn lazada(&self, path: &str, order_id: &str) -> Value {
+        for _ in 0..20 {
+            let mut tokens = self.lazada_tokens.lock().await;
+            let pairs = [
+                ("access_token", tokens.access.as_str()),
+                ("order_id", order_id),
+            ];
+            let answer = crate::channels::lazada(&self.sandbox, "lazada", path, &pairs).await;
+            let answer = answer.unwrap_or_default();
+            if answer["code"] == "0" {
+                return answer["data"].clone();
+            }
+            if answer["code"] == "IllegalAccessToken" {
+                let pairs = [("refresh_token", tokens.refresh.as_str())];
+                let path = "/auth/token/refresh";
+                let pair = crate::channels::lazada(&self.sandbox, "lazada_auth", path, &pairs);
+                if let Some(pair) = pair.await.filter(|pair| pair["code"] == "0") {
+                    tokens.access = pair["access_token"].as_str().unwrap().to_owned();
+                    tokens.refresh = pair["refresh_token"].as_str().unwrap().to_owned();
+                }
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        panic!("{path} never got through");
+    }
+
+    /// One line per unit, once the order is paid.
+    async fn read_lazada(&self, order_id: &str) -> (Vec<Value>, i64) {
+        loop {
+            let units = self.lazada("/order/items/get", order_id).await;
+            let units = units.as_array().unwrap();
+            if units.iter().any(|unit| unit["status"] == "unpaid") {
+                tokio::time::sleep(Duration::from_millis(30)).await;
+                continue;
+            }
+            let amount = |unit: &Value, name: &str| unit[name].as_i64().unwrap();
+            let total = units
+                .iter()
+                .map(|unit| amount(unit, "paid_price") + amount(unit, "shipping_amount"));
+            let lines = units.iter().map(|unit| {
+                json!({"id": unit["order_item_id"].to_string(), "sku": unit["sku"], "quantity": 1})
+            });
+            return (lines.collect(), total.sum());
+        }
+    }
+
     async fn read(&self, order: &Value) -> (Vec<Value>, i64) {
+        if order["channel"] == "lazada-vn" {
+            return self
+                .read_lazada(order["external_id"].as_str().unwrap())
+                .await;
+        }
         if order["channel"] != "shopee-vn" {
             return (
                 order["lines"].as_array().unwrap().clone(),
@@ -260,12 +313,14 @@ async fn sell(faults: bool, orders: u32) -> Arc<Worker> {
     };
     let sandbox = Arc::new(Sandbox::start(options).await.unwrap());
     let tokens = Mutex::new(sandbox.secrets().shopee_tokens.clone());
+    let lazada_tokens = Mutex::new(sandbox.secrets().lazada_tokens.clone());
     let http = reqwest::Client::new();
     let worker = Arc::new(Worker {
         door,
         sandbox,
         http,
         tokens,
+        lazada_tokens,
     });
     let scenario = Scenario {
         cancel_percent: 0,
