@@ -108,8 +108,8 @@ pub struct Options {
     pub closed_percent: u64,
     /// Least and most pause between two steps of a partner, in milliseconds.
     pub pause_ms: (u64, u64),
-    /// First of consecutive ports: shopee, woocommerce, facebook, zalo, zalo_oauth, control,
-    /// then the targets as listed. Without it every server takes a free port.
+    /// First of consecutive ports: shopee, woocommerce, facebook, zalo, zalo_oauth, tiktok,
+    /// tiktok_auth, control, then the targets as listed. Without it every server takes a free port.
     pub listen_base: Option<u16>,
 }
 
@@ -158,6 +158,8 @@ impl Sandbox {
             ("facebook".to_owned(), Partner::Facebook),
             ("zalo".to_owned(), Partner::Zalo),
             ("zalo_oauth".to_owned(), Partner::ZaloOauth),
+            ("tiktok".to_owned(), Partner::TikTok),
+            ("tiktok_auth".to_owned(), Partner::TikTokAuth),
             ("control".to_owned(), Partner::Control),
         ];
         let mut ledger = Ledger {
@@ -268,6 +270,17 @@ impl Sandbox {
     /// The seller authorises the app again: a new pair, the old refresh token is spent.
     pub fn authorize_shopee(&self) -> TokenPair {
         held(&self.world.shopee).grant(self.world.options.seed)
+    }
+
+    /// The seller authorises the app for the TikTok shop again: a new pair.
+    pub fn authorize_tiktok(&self) -> TokenPair {
+        held(&self.world.tiktok).grant(self.world.options.seed)
+    }
+
+    /// A buyer of the TikTok shop asks the seller to cancel this order; the request's id. Nothing
+    /// for an order that is not there or has left.
+    pub fn ask_to_cancel_on_tiktok(&self, order_id: &str) -> Option<String> {
+        storefront::tiktok::ask_to_cancel(&self.world, order_id)
     }
 
     /// The administrator authorises the app again: a new pair, the old refresh token is spent.

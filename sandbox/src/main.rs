@@ -92,6 +92,7 @@ fn state(sandbox: &Sandbox) -> Value {
         "environment": sandbox.environment(),
         "tokens": {
             "shopee": sandbox.secrets().shopee_tokens,
+            "tiktok": sandbox.secrets().tiktok_tokens,
             "zalo": sandbox.secrets().zalo_tokens,
         },
     })

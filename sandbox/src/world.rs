@@ -17,7 +17,9 @@ use crate::{
     Options,
     books::Ledger,
     faults::{Faults, hash},
-    partners::{facebook::Page, shopee::Shop, woocommerce::Site, zalo::Account},
+    partners::{
+        facebook::Page, shopee::Shop, tiktok::TikTokShop, woocommerce::Site, zalo::Account,
+    },
     secrets::Secrets,
 };
 
@@ -33,6 +35,7 @@ pub(crate) struct World {
     pub(crate) faults: Faults,
     pub(crate) ledger: Mutex<Ledger>,
     pub(crate) shopee: Mutex<Shop>,
+    pub(crate) tiktok: Mutex<TikTokShop>,
     pub(crate) woocommerce: Mutex<Site>,
     pub(crate) facebook: Mutex<Page>,
     pub(crate) zalo: Mutex<Account>,
@@ -81,6 +84,7 @@ impl World {
         Ok(Self {
             faults: Faults::new(options.seed, options.faults),
             shopee: Mutex::new(Shop::new(&secrets)),
+            tiktok: Mutex::new(TikTokShop::new(&secrets)),
             woocommerce: Mutex::new(Site::default()),
             facebook: Mutex::new(Page::default()),
             zalo: Mutex::new(Account::new(&secrets)),

@@ -8,6 +8,7 @@ pub(crate) mod sender;
 mod shapes;
 pub(crate) mod shopee;
 pub(crate) mod staff;
+pub(crate) mod tiktok;
 pub(crate) mod vnpay;
 pub(crate) mod website;
 pub(crate) mod woocommerce;
@@ -355,6 +356,7 @@ enum Story {
     Vnpay,
     WooCommerce,
     Shopee,
+    TikTok,
     Facebook,
     Hotline,
     Counter,
@@ -371,7 +373,7 @@ const WHEEL: [Story; 20] = [
     Story::Shopee,
     Story::Website,
     Story::WooCommerce,
-    Story::Shopee,
+    Story::TikTok,
     Story::Vnpay,
     Story::Counter,
     Story::Website,
@@ -459,6 +461,7 @@ async fn tell(run: &Arc<Run>, number: u32) {
         Story::Vnpay => vnpay::order(run, &mut rng, number).await,
         Story::WooCommerce => woocommerce::order(run, &mut rng, number).await,
         Story::Shopee => shopee::order(run, &mut rng, number).await,
+        Story::TikTok => tiktok::order(run, &mut rng, number).await,
         Story::Facebook => facebook::cart(run, &mut rng, number).await,
         Story::Hotline => {
             staff::order(run, &mut rng, number, crate::secrets::channel::HOTLINE).await
@@ -483,6 +486,7 @@ async fn tell(run: &Arc<Run>, number: u32) {
             4 => facebook::forge(run, &mut rng, number).await,
             5 => zalo::forge(run, &mut rng, number).await,
             6 => forge_callback(run, number).await,
+            9 => tiktok::forge(run, &mut rng, number).await,
             _ => {}
         }
     }

@@ -32,6 +32,7 @@ async fn every_channel_sells_and_every_forgery_is_refused() {
         "website",
         "woocommerce",
         "shopee",
+        "tiktok_shop",
         "facebook",
         "zalo",
         "vnpay",
@@ -63,6 +64,7 @@ async fn with_faults_late_and_repeated_messages_all_arrive_in_the_end() {
         for channel in [
             "web",
             "shopee-vn",
+            "tiktok-vn",
             "woo-outlet",
             "zalo-oa",
             "facebook-page",
