@@ -170,6 +170,8 @@ impl Sandbox {
             ),
             ("sepay".to_owned(), Partner::Provider(Provider::Sepay)),
             ("casso".to_owned(), Partner::Provider(Provider::Casso)),
+            ("tiktok".to_owned(), Partner::TikTok),
+            ("tiktok_auth".to_owned(), Partner::TikTokAuth),
             ("control".to_owned(), Partner::Control),
         ];
         let mut ledger = Ledger {
@@ -285,6 +287,17 @@ impl Sandbox {
     /// The seller authorises the app again: a new pair, the old refresh token is spent.
     pub fn authorize_shopee(&self) -> TokenPair {
         held(&self.world.shopee).grant(self.world.options.seed)
+    }
+
+    /// The seller authorises the app for the TikTok shop again: a new pair.
+    pub fn authorize_tiktok(&self) -> TokenPair {
+        held(&self.world.tiktok).grant(self.world.options.seed)
+    }
+
+    /// A buyer of the TikTok shop asks the seller to cancel this order; the request's id. Nothing
+    /// for an order that is not there or has left.
+    pub fn ask_to_cancel_on_tiktok(&self, order_id: &str) -> Option<String> {
+        storefront::tiktok::ask_to_cancel(&self.world, order_id)
     }
 
     /// The administrator authorises the app again: a new pair, the old refresh token is spent.

@@ -17,6 +17,8 @@ pub mod channel {
     pub const LAZADA: &str = "lazada-vn";
     /// The Shopee shop.
     pub const SHOPEE: &str = "shopee-vn";
+    /// The TikTok Shop.
+    pub const TIKTOK: &str = "tiktok-vn";
     /// The Facebook page.
     pub const FACEBOOK: &str = "facebook-page";
     /// The Zalo Official Account.
@@ -88,6 +90,16 @@ pub struct Secrets {
     pub shopee_tokens: TokenPair,
     /// Meta's app.
     pub facebook_app_id: String,
+    /// TikTok Shop's app.
+    pub tiktok_app_key: String,
+    /// Key of TikTok Shop's webhooks and API signatures.
+    pub tiktok_app_secret: String,
+    /// The shop on TikTok.
+    pub tiktok_shop_id: String,
+    /// Names that shop in calls.
+    pub tiktok_shop_cipher: String,
+    /// First tokens of that shop.
+    pub tiktok_tokens: TokenPair,
     /// Key of Meta's signatures.
     pub facebook_app_secret: String,
     /// Word of Meta's handshake.
@@ -172,6 +184,15 @@ impl Default for Secrets {
                 expires_in_s: 14_400,
             },
             facebook_app_id: "1000000000000001".to_owned(),
+            tiktok_app_key: "6fh5sandbox001".to_owned(),
+            tiktok_app_secret: "sandbox_tiktok_app_secret_0001".to_owned(),
+            tiktok_shop_id: "7495812345678901234".to_owned(),
+            tiktok_shop_cipher: "GCP_sandboxCipher0001".to_owned(),
+            tiktok_tokens: TokenPair {
+                access: "TTP_sandboxAccess0001".to_owned(),
+                refresh: "TTP_sandboxRefresh0001".to_owned(),
+                expires_in_s: 604_800,
+            },
             facebook_app_secret: "sandbox-meta-app-secret-0123456789".to_owned(),
             facebook_verify_token: "sandbox-verify-token".to_owned(),
             facebook_page_id: "104512345678901".to_owned(),
@@ -241,6 +262,7 @@ impl Secrets {
             ("KENH_LAZADA_APP_SECRET", &self.lazada_app_secret),
             ("KENH_SHOPEE_PARTNER_KEY", &self.shopee_partner_key),
             ("KENH_SHOPEE_PUSH_KEY", &self.shopee_push_key),
+            ("KENH_TIKTOK_APP_SECRET", &self.tiktok_app_secret),
             ("KENH_FACEBOOK_APP_SECRET", &self.facebook_app_secret),
             ("KENH_FACEBOOK_VERIFY_TOKEN", &self.facebook_verify_token),
             ("KENH_FACEBOOK_PAGE_TOKEN", &self.facebook_page_token),

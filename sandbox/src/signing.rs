@@ -50,6 +50,38 @@ pub fn shopee_api(partner_key: &str, base: &str) -> String {
     hex::encode(hmac_sha256(partner_key.as_bytes(), &[base.as_bytes()]))
 }
 
+/// TikTok Shop's webhook signature: lower hex over `app_key + raw_body`.
+pub fn tiktok_push(app_secret: &str, app_key: &str, body: &[u8]) -> String {
+    hex::encode(hmac_sha256(
+        app_secret.as_bytes(),
+        &[app_key.as_bytes(), body],
+    ))
+}
+
+/// TikTok Shop's API signature: path, sorted pairs and body between two copies of the secret, and
+/// that secret as the key. `sign` and `access_token` stay out.
+pub fn tiktok_api<'a>(
+    app_secret: &str,
+    path: &str,
+    pairs: impl IntoIterator<Item = (&'a str, &'a str)>,
+    body: &[u8],
+) -> String {
+    let mut pairs: Vec<(&str, &str)> = pairs
+        .into_iter()
+        .filter(|(name, _)| *name != "sign" && *name != "access_token")
+        .collect();
+    pairs.sort_unstable();
+    let mut text = format!("{app_secret}{path}");
+    for (name, value) in pairs {
+        text.push_str(name);
+        text.push_str(value);
+    }
+    hex::encode(hmac_sha256(
+        app_secret.as_bytes(),
+        &[text.as_bytes(), body, app_secret.as_bytes()],
+    ))
+}
+
 /// Lazada's push signature: lower hex over `app_key + raw_body`.
 pub fn lazada_push(app_secret: &str, app_key: &str, body: &[u8]) -> String {
     hex::encode(hmac_sha256(
@@ -271,6 +303,25 @@ mod tests {
                     shopee_api(text(&vector, "key"), text(&vector, "base_string")),
                     text(&vector, "expected").to_owned(),
                 ),
+                "tiktok" if name.starts_with("tiktok-push") => (
+                    tiktok_push(
+                        text(&vector, "key"),
+                        text(&vector, "app_key"),
+                        &body(&vector),
+                    ),
+                    text(&vector, "expected").to_owned(),
+                ),
+                "tiktok" => {
+                    let query = vector["query"].as_object().unwrap();
+                    let pairs = query.iter().map(|(k, v)| (k.as_str(), v.as_str().unwrap()));
+                    let made = tiktok_api(
+                        text(&vector, "key"),
+                        text(&vector, "path"),
+                        pairs,
+                        text(&vector, "body").as_bytes(),
+                    );
+                    (made, text(&vector, "expected").to_owned())
+                }
                 "lazada" if name.starts_with("lazada-push") => (
                     lazada_push(
                         text(&vector, "key"),
@@ -375,7 +426,7 @@ mod tests {
             assert_eq!(made, expected, "{name}");
             checked += 1;
         }
-        assert_eq!(checked, 47, "a vector was added, renamed or dropped");
+        assert_eq!(checked, 52, "a vector was added, renamed or dropped");
     }
 
     #[test]

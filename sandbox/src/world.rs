@@ -18,8 +18,8 @@ use crate::{
     books::Ledger,
     faults::{Faults, hash},
     partners::{
-        facebook::Page, lazada::LazadaShop, money::Money, shopee::Shop, woocommerce::Site,
-        zalo::Account,
+        facebook::Page, lazada::LazadaShop, money::Money, shopee::Shop, tiktok::TikTokShop,
+        woocommerce::Site, zalo::Account,
     },
     secrets::Secrets,
 };
@@ -37,6 +37,7 @@ pub(crate) struct World {
     pub(crate) ledger: Mutex<Ledger>,
     pub(crate) lazada: Mutex<LazadaShop>,
     pub(crate) shopee: Mutex<Shop>,
+    pub(crate) tiktok: Mutex<TikTokShop>,
     pub(crate) woocommerce: Mutex<Site>,
     pub(crate) facebook: Mutex<Page>,
     pub(crate) zalo: Mutex<Account>,
@@ -87,6 +88,7 @@ impl World {
             faults: Faults::new(options.seed, options.faults),
             lazada: Mutex::new(LazadaShop::new(&secrets)),
             shopee: Mutex::new(Shop::new(&secrets)),
+            tiktok: Mutex::new(TikTokShop::new(&secrets)),
             woocommerce: Mutex::new(Site::default()),
             facebook: Mutex::new(Page::new(&secrets)),
             zalo: Mutex::new(Account::new(&secrets)),

@@ -13,6 +13,7 @@ pub(crate) mod money;
 pub(crate) mod service_center;
 pub(crate) mod shopee;
 pub(crate) mod target;
+pub(crate) mod tiktok;
 pub(crate) mod vnpay;
 pub(crate) mod woocommerce;
 pub(crate) mod zalo;
@@ -44,6 +45,8 @@ pub(crate) enum Partner {
     Lazada,
     LazadaAuth,
     Shopee,
+    TikTok,
+    TikTokAuth,
     WooCommerce,
     Facebook,
     Zalo,
@@ -95,14 +98,24 @@ pub(crate) struct Reply {
     pub(crate) status: u16,
     pub(crate) body: Option<Value>,
     pub(crate) headers: Vec<(&'static str, String)>,
+    /// A body that is not JSON.
+    pub(crate) raw: Option<(&'static str, Vec<u8>)>,
 }
 
 impl Reply {
+    pub(crate) fn bytes(content_type: &'static str, body: Vec<u8>) -> Self {
+        Self {
+            raw: Some((content_type, body)),
+            ..Self::empty(200)
+        }
+    }
+
     pub(crate) fn json(status: u16, body: Value) -> Self {
         Self {
             status,
             body: Some(body),
             headers: Vec::new(),
+            raw: None,
         }
     }
 
@@ -111,6 +124,7 @@ impl Reply {
             status,
             body: None,
             headers: Vec::new(),
+            raw: None,
         }
     }
 
@@ -119,12 +133,16 @@ impl Reply {
         for (name, value) in self.headers {
             builder = builder.header(name, value);
         }
-        let body = match self.body {
-            Some(value) => {
+        let body = match (self.body, self.raw) {
+            (None, Some((content_type, bytes))) => {
+                builder = builder.header("content-type", content_type);
+                Body::from(bytes)
+            }
+            (Some(value), _) => {
                 builder = builder.header("content-type", "application/json");
                 Body::from(value.to_string())
             }
-            None => Body::empty(),
+            (None, None) => Body::empty(),
         };
         builder
             .body(body)
@@ -209,6 +227,8 @@ async fn answer(
         Partner::Lazada => lazada::answer(&world, call).await,
         Partner::LazadaAuth => lazada::auth(&world, call).await,
         Partner::Shopee => shopee::answer(&world, call).await,
+        Partner::TikTok => tiktok::answer(&world, call).await,
+        Partner::TikTokAuth => tiktok::refresh(&world, call).await,
         Partner::WooCommerce => woocommerce::answer(&world, call).await,
         Partner::Facebook => facebook::answer(&world, call).await,
         Partner::Zalo => zalo::answer(&world, call).await,

@@ -11,6 +11,7 @@ pub(crate) mod sender;
 mod shapes;
 pub(crate) mod shopee;
 pub(crate) mod staff;
+pub(crate) mod tiktok;
 pub(crate) mod transfers;
 pub(crate) mod vnpay;
 pub(crate) mod wallets;
@@ -362,6 +363,7 @@ enum Story {
     WooCommerce,
     Lazada,
     Shopee,
+    TikTok,
     Facebook,
     Hotline,
     Counter,
@@ -378,7 +380,7 @@ const WHEEL: [Story; 20] = [
     Story::Shopee,
     Story::Paid,
     Story::WooCommerce,
-    Story::Shopee,
+    Story::TikTok,
     Story::Vnpay,
     Story::Counter,
     Story::Website,
@@ -468,6 +470,7 @@ async fn tell(run: &Arc<Run>, number: u32) {
         Story::WooCommerce => woocommerce::order(run, &mut rng, number).await,
         Story::Lazada => lazada::order(run, &mut rng, number).await,
         Story::Shopee => shopee::order(run, &mut rng, number).await,
+        Story::TikTok => tiktok::order(run, &mut rng, number).await,
         Story::Facebook => facebook::cart(run, &mut rng, number).await,
         Story::Hotline => {
             staff::order(run, &mut rng, number, crate::secrets::channel::HOTLINE).await
@@ -498,6 +501,7 @@ async fn tell(run: &Arc<Run>, number: u32) {
             6 => forge_callback(run, number).await,
             7..=11 => paid::forge(run, number, slot - 7).await,
             13 => lazada::forge(run, &mut rng, number).await,
+            9 => tiktok::forge(run, &mut rng, number).await,
             _ => {}
         }
     }

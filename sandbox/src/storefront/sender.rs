@@ -56,6 +56,8 @@ pub(crate) enum Repeats {
     Patient,
     /// After these milliseconds, then never again.
     Ladder(&'static [u64]),
+    /// As [`Self::Ladder`], but a 401 is final.
+    LadderUnless401(&'static [u64]),
     /// Never.
     Once,
 }
@@ -232,8 +234,11 @@ impl Run {
                 }
                 if answer.status < 500 && answer.status != 429 && answer.status != 408 {
                     refusals += 1;
-                    let enough =
-                        matches!(message.wants, Wants::Refusal) || refusals >= MOST_REFUSALS;
+                    let is_final = answer.status == 401
+                        && matches!(message.repeats, Repeats::LadderUnless401(_));
+                    let enough = matches!(message.wants, Wants::Refusal)
+                        || is_final
+                        || refusals >= MOST_REFUSALS;
                     if enough {
                         let said = String::from_utf8_lossy(&answer.body);
                         let said: String = said.chars().take(120).collect();
@@ -244,7 +249,7 @@ impl Run {
             }
             let wait = match message.repeats {
                 Repeats::Once => break,
-                Repeats::Ladder(steps) => {
+                Repeats::Ladder(steps) | Repeats::LadderUnless401(steps) => {
                     match steps.get(usize::try_from(attempt).unwrap_or(usize::MAX)) {
                         Some(wait) => Duration::from_millis(*wait),
                         None => break,

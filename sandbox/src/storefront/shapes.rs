@@ -163,6 +163,39 @@ fn a_lazada_order_and_its_pushes_read_like_the_vendors() {
 }
 
 #[test]
+fn a_tiktok_order_reads_like_the_vendors() {
+    let order = tiktok::TikTokOrder {
+        id: "580012345678901234".to_owned(),
+        basket: basket(),
+        cod: true,
+        off: 50_000,
+        created: seconds(),
+    };
+    let real = fixture("tiktok/order_detail_ordinary.json");
+    let real = &real["data"]["orders"][0];
+    let (invented, missing) = differences(&order.document("AWAITING_SHIPMENT", "1155"), real);
+    assert_eq!(
+        (invented, missing),
+        (Vec::<String>::new(), Vec::<String>::new())
+    );
+    let changes = [
+        (tiktok::Changed::Status("CANCEL"), "push_01_cancel"),
+        (
+            tiktok::Changed::Cancellation {
+                id: "4035412345678901234".to_owned(),
+                status: "CANCELLATION_REQUEST_PENDING",
+            },
+            "push_11_cancel_request",
+        ),
+    ];
+    for (changed, file) in changes {
+        let made = tiktok::envelope(&run().world, "580012345678901234", &changed, 1_790_310_600);
+        let real = fixture(&format!("tiktok/{file}.json"));
+        assert_eq!(differences(&made, &real), (Vec::new(), Vec::new()));
+    }
+}
+
+#[test]
 fn a_facebook_cart_and_a_zalo_text_read_like_the_vendors() {
     let run = run();
     let real = fixture("meta/messenger_send_cart.json");

@@ -104,6 +104,10 @@ impl Door {
                 header("authorization")
                     == signing::shopee_push(key, &secrets.shopee_callback_url, body)
             }),
+            "tiktok-vn" => {
+                let (secret, app) = (&secrets.tiktok_app_secret, &secrets.tiktok_app_key);
+                header("authorization") == signing::tiktok_push(secret, app, body)
+            }
             "facebook-page" => {
                 header("x-hub-signature-256") == signing::meta(&secrets.facebook_app_secret, body)
             }
@@ -276,6 +280,10 @@ async fn hear(
             }
             "shopee-vn" if document["code"] == 3 => {
                 let id = document["data"]["ordersn"].clone();
+                door.order(channel, &json!({"external_id": id}), "on_hold");
+            }
+            "tiktok-vn" if document["type"] == 1 => {
+                let id = document["data"]["order_id"].clone();
                 door.order(channel, &json!({"external_id": id}), "on_hold");
             }
             "facebook-page" => {

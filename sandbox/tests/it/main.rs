@@ -7,4 +7,5 @@ mod money;
 mod people;
 mod storefront;
 mod targets;
+mod tiktok;
 mod whole;
