@@ -501,7 +501,7 @@ async fn tell(run: &Arc<Run>, number: u32) {
             6 => forge_callback(run, number).await,
             7..=11 => paid::forge(run, number, slot - 7).await,
             13 => lazada::forge(run, &mut rng, number).await,
-            9 => tiktok::forge(run, &mut rng, number).await,
+            14 => tiktok::forge(run, &mut rng, number).await,
             _ => {}
         }
     }
