@@ -47,6 +47,7 @@ use crate::{
     partners::{
         Partner,
         callback::{Happening, report},
+        shops::Platform,
     },
     world::{Outgoing, World, held, now_text},
 };
@@ -108,8 +109,8 @@ pub struct Options {
     pub closed_percent: u64,
     /// Least and most pause between two steps of a partner, in milliseconds.
     pub pause_ms: (u64, u64),
-    /// First of consecutive ports: shopee, woocommerce, facebook, zalo, zalo_oauth, control,
-    /// then the targets as listed. Without it every server takes a free port.
+    /// First of consecutive ports: shopee, woocommerce, facebook, zalo, zalo_oauth, shopify,
+    /// haravan, sapo_web, sapo_omni, website, control, then the targets as listed. Without it every server takes a free port.
     pub listen_base: Option<u16>,
 }
 
@@ -158,6 +159,11 @@ impl Sandbox {
             ("facebook".to_owned(), Partner::Facebook),
             ("zalo".to_owned(), Partner::Zalo),
             ("zalo_oauth".to_owned(), Partner::ZaloOauth),
+            ("shopify".to_owned(), Partner::Shop(Platform::Shopify)),
+            ("haravan".to_owned(), Partner::Shop(Platform::Haravan)),
+            ("sapo_web".to_owned(), Partner::Shop(Platform::SapoWeb)),
+            ("sapo_omni".to_owned(), Partner::Shop(Platform::SapoOmni)),
+            ("website".to_owned(), Partner::Website),
             ("control".to_owned(), Partner::Control),
         ];
         let mut ledger = Ledger {

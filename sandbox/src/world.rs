@@ -17,7 +17,10 @@ use crate::{
     Options,
     books::Ledger,
     faults::{Faults, hash},
-    partners::{facebook::Page, shopee::Shop, woocommerce::Site, zalo::Account},
+    partners::{
+        facebook::Page, shopee::Shop, shops::Shops, website::Listener, woocommerce::Site,
+        zalo::Account,
+    },
     secrets::Secrets,
 };
 
@@ -36,6 +39,8 @@ pub(crate) struct World {
     pub(crate) woocommerce: Mutex<Site>,
     pub(crate) facebook: Mutex<Page>,
     pub(crate) zalo: Mutex<Account>,
+    pub(crate) shops: Mutex<Shops>,
+    pub(crate) website: Mutex<Listener>,
     door: RwLock<Option<String>>,
     client: reqwest::Client,
     pending: AtomicUsize,
@@ -84,6 +89,8 @@ impl World {
             woocommerce: Mutex::new(Site::default()),
             facebook: Mutex::new(Page::default()),
             zalo: Mutex::new(Account::new(&secrets)),
+            shops: Mutex::new(Shops::default()),
+            website: Mutex::new(Listener::default()),
             door: RwLock::new(options.door.clone()),
             ledger: Mutex::new(ledger),
             secrets,
@@ -97,6 +104,12 @@ impl World {
     pub(crate) fn set_door(&self, url: &str) {
         let trimmed = url.trim_end_matches('/').to_owned();
         *self.door.write().unwrap_or_else(PoisonError::into_inner) = Some(trimmed);
+    }
+
+    /// Where this channel's messages go, as its vendor has it written down.
+    pub(crate) fn door_address(&self, channel: &str) -> String {
+        let door = self.door.read().unwrap_or_else(PoisonError::into_inner);
+        format!("{}/webhooks/{channel}", door.as_deref().unwrap_or_default())
     }
 
     /// Sends once; `None` when no whole answer came back.

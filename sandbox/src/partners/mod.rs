@@ -7,7 +7,9 @@ pub(crate) mod inventory;
 pub(crate) mod invoicing;
 pub(crate) mod service_center;
 pub(crate) mod shopee;
+pub(crate) mod shops;
 pub(crate) mod target;
+pub(crate) mod website;
 pub(crate) mod woocommerce;
 pub(crate) mod zalo;
 
@@ -39,6 +41,8 @@ pub(crate) enum Partner {
     Facebook,
     Zalo,
     ZaloOauth,
+    Shop(shops::Platform),
+    Website,
     Target(String),
     Control,
 }
@@ -201,6 +205,8 @@ async fn answer(
         Partner::Facebook => facebook::answer(&world, call).await,
         Partner::Zalo => zalo::answer(&world, call).await,
         Partner::ZaloOauth => zalo::refresh(&world, call).await,
+        Partner::Shop(platform) => shops::answer(&world, platform, call).await,
+        Partner::Website => website::answer(&world, call).await,
         Partner::Target(id) => target::answer(&world, &id, call).await,
         Partner::Control => control::answer(&world, call).await,
     };

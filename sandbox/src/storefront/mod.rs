@@ -7,6 +7,7 @@ pub(crate) mod sender;
 #[cfg(test)]
 mod shapes;
 pub(crate) mod shopee;
+pub(crate) mod shops;
 pub(crate) mod staff;
 pub(crate) mod vnpay;
 pub(crate) mod website;
@@ -31,6 +32,7 @@ use self::sender::{Message, Sign};
 use crate::{
     books::{Fate, Kind, Sale, SoldLine},
     faults::hash,
+    partners::shops::Platform,
     world::{World, held, now_text},
 };
 
@@ -355,6 +357,7 @@ enum Story {
     Vnpay,
     WooCommerce,
     Shopee,
+    Platform,
     Facebook,
     Hotline,
     Counter,
@@ -377,8 +380,8 @@ const WHEEL: [Story; 20] = [
     Story::Website,
     Story::Shopee,
     Story::Facebook,
-    Story::Website,
-    Story::WooCommerce,
+    Story::Platform,
+    Story::Platform,
     Story::Vnpay,
     Story::Shopee,
     Story::Website,
@@ -409,6 +412,7 @@ pub(crate) async fn run(
     });
     shopee::greet(&run).await;
     woocommerce::greet(&run).await;
+    shops::greet(&run).await;
     facebook::greet(&run).await;
     let selling = Arc::new(AtomicUsize::new(1));
     let desk = tokio::spawn(staff::desk(Arc::clone(&run), Arc::clone(&selling)));
@@ -458,6 +462,7 @@ async fn tell(run: &Arc<Run>, number: u32) {
         Story::Website => website::order(run, &mut rng, number).await,
         Story::Vnpay => vnpay::order(run, &mut rng, number).await,
         Story::WooCommerce => woocommerce::order(run, &mut rng, number).await,
+        Story::Platform => shops::order(run, &mut rng, number, platform(number)).await,
         Story::Shopee => shopee::order(run, &mut rng, number).await,
         Story::Facebook => facebook::cart(run, &mut rng, number).await,
         Story::Hotline => {
@@ -483,8 +488,24 @@ async fn tell(run: &Arc<Run>, number: u32) {
             4 => facebook::forge(run, &mut rng, number).await,
             5 => zalo::forge(run, &mut rng, number).await,
             6 => forge_callback(run, number).await,
+            15 => {
+                for platform in Platform::ALL {
+                    shops::forge(run, &mut rng, number, platform).await;
+                }
+            }
             _ => {}
         }
+    }
+}
+
+/// The two slots of a round go to two platforms, and those of the next to the other two.
+fn platform(number: u32) -> Platform {
+    let turn = number / 20 * 2 + u32::from(number % 20 == 16);
+    match turn % 4 {
+        0 => Platform::Shopify,
+        1 => Platform::Haravan,
+        2 => Platform::SapoWeb,
+        _ => Platform::SapoOmni,
     }
 }
 
