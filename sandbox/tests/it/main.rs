@@ -3,6 +3,7 @@
 
 mod channels;
 mod door;
+mod shops;
 mod storefront;
 mod targets;
 mod whole;
