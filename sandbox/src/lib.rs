@@ -48,6 +48,7 @@ use crate::{
         Partner,
         callback::{Happening, report},
         money::Provider,
+        shops::Platform,
     },
     world::{Outgoing, World, held, now_text},
 };
@@ -172,6 +173,11 @@ impl Sandbox {
             ("casso".to_owned(), Partner::Provider(Provider::Casso)),
             ("tiktok".to_owned(), Partner::TikTok),
             ("tiktok_auth".to_owned(), Partner::TikTokAuth),
+            ("shopify".to_owned(), Partner::Shop(Platform::Shopify)),
+            ("haravan".to_owned(), Partner::Shop(Platform::Haravan)),
+            ("sapo_web".to_owned(), Partner::Shop(Platform::SapoWeb)),
+            ("sapo_omni".to_owned(), Partner::Shop(Platform::SapoOmni)),
+            ("website".to_owned(), Partner::Website),
             ("control".to_owned(), Partner::Control),
         ];
         let mut ledger = Ledger {

@@ -15,6 +15,14 @@ pub mod channel {
     pub const WOO: &str = "woo-outlet";
     /// The Lazada shop.
     pub const LAZADA: &str = "lazada-vn";
+    /// The Shopify shop.
+    pub const SHOPIFY: &str = "shopify";
+    /// The Haravan shop.
+    pub const HARAVAN: &str = "haravan";
+    /// The Sapo Web shop.
+    pub const SAPO_WEB: &str = "sapo-web";
+    /// The Sapo Omni account.
+    pub const SAPO_OMNI: &str = "sapo-omni";
     /// The Shopee shop.
     pub const SHOPEE: &str = "shopee-vn";
     /// The TikTok Shop.
@@ -62,6 +70,26 @@ pub struct TokenPair {
 pub struct Secrets {
     /// Standard Webhooks secret of the website.
     pub web_secret: String,
+    /// Standard Webhooks secret of what the website hears.
+    pub web_callback_secret: String,
+    /// Shopify's client secret.
+    pub shopify_secret: String,
+    /// Shopify's Admin API token.
+    pub shopify_access_token: String,
+    /// Haravan's app secret.
+    pub haravan_secret: String,
+    /// Haravan's Omni API token.
+    pub haravan_access_token: String,
+    /// Word of Haravan's handshake.
+    pub haravan_verify_token: String,
+    /// Sapo Web's API secret.
+    pub sapo_web_secret: String,
+    /// Sapo Web's access token.
+    pub sapo_web_access_token: String,
+    /// Sapo Omni's API secret.
+    pub sapo_omni_secret: String,
+    /// Sapo Omni's access token.
+    pub sapo_omni_access_token: String,
     /// WooCommerce's webhook secret.
     pub woo_secret: String,
     /// WooCommerce's REST key.
@@ -162,6 +190,16 @@ impl Default for Secrets {
     fn default() -> Self {
         Self {
             web_secret: "whsec_c2FuZGJveC13ZWJzaXRlLXNlY3JldC0wMDAxLWtlbmg=".to_owned(),
+            web_callback_secret: "whsec_c2FuZGJveC13ZWJzaXRlLWNhbGxiYWNrLTAwMDEta2U=".to_owned(),
+            shopify_secret: "shpss_73616e64626f782d73686f70696679".to_owned(),
+            shopify_access_token: "shpat_73616e64626f782d746f6b656e".to_owned(),
+            haravan_secret: "sandbox-haravan-secret-0001".to_owned(),
+            haravan_access_token: "sandboxHaravanAccess0001".to_owned(),
+            haravan_verify_token: "sandbox-haravan-verify".to_owned(),
+            sapo_web_secret: "sandbox-sapo-web-secret-0001".to_owned(),
+            sapo_web_access_token: "sandboxSapoWebAccess0001".to_owned(),
+            sapo_omni_secret: "sandbox-sapo-omni-secret-0001".to_owned(),
+            sapo_omni_access_token: "sandboxSapoOmniAccess0001".to_owned(),
             woo_secret: "sandbox-woo-webhook-secret-0001".to_owned(),
             woo_consumer_key: "ck_5a4db0c0ffee0000000000000000000000000001".to_owned(),
             woo_consumer_secret: "cs_5a4db0c0ffee0000000000000000000000000002".to_owned(),
@@ -256,6 +294,16 @@ impl Secrets {
     ) -> BTreeMap<String, String> {
         let mut variables: BTreeMap<String, String> = [
             ("KENH_WEB_SECRET", &self.web_secret),
+            ("KENH_WEB_CALLBACK_SECRET", &self.web_callback_secret),
+            ("KENH_SHOPIFY_SECRET", &self.shopify_secret),
+            ("KENH_SHOPIFY_ACCESS_TOKEN", &self.shopify_access_token),
+            ("KENH_HARAVAN_SECRET", &self.haravan_secret),
+            ("KENH_HARAVAN_ACCESS_TOKEN", &self.haravan_access_token),
+            ("KENH_HARAVAN_VERIFY_TOKEN", &self.haravan_verify_token),
+            ("KENH_SAPO_WEB_SECRET", &self.sapo_web_secret),
+            ("KENH_SAPO_WEB_ACCESS_TOKEN", &self.sapo_web_access_token),
+            ("KENH_SAPO_OMNI_SECRET", &self.sapo_omni_secret),
+            ("KENH_SAPO_OMNI_ACCESS_TOKEN", &self.sapo_omni_access_token),
             ("KENH_WOO_SECRET", &self.woo_secret),
             ("KENH_WOO_CONSUMER_KEY", &self.woo_consumer_key),
             ("KENH_WOO_CONSUMER_SECRET", &self.woo_consumer_secret),

@@ -108,6 +108,12 @@ pub fn lazada_api<'a>(
 
 /// WooCommerce's `X-WC-Webhook-Signature`: base64 over the raw body.
 pub fn woocommerce(secret: &str, body: &[u8]) -> String {
+    base64_body(secret, body)
+}
+
+/// Base64 over the raw body, as Shopify (`X-Shopify-Hmac-Sha256`), Haravan (`X-Haravan-Hmacsha256`)
+/// and Sapo (`X-Sapo-Hmac-SHA256`) sign it.
+pub fn base64_body(secret: &str, body: &[u8]) -> String {
     STANDARD.encode(hmac_sha256(secret.as_bytes(), &[body]))
 }
 
@@ -365,6 +371,10 @@ mod tests {
                     woocommerce(text(&vector, "secret"), &body(&vector)),
                     text(&vector, "signature").to_owned(),
                 ),
+                "shopify" | "haravan" | "sapo_web" | "sapo_omni" => (
+                    base64_body(text(&vector, "secret"), &body(&vector)),
+                    text(&vector, "signature").to_owned(),
+                ),
                 "zalo_oa" => (
                     zalo(
                         text(&vector, "app_id"),
@@ -426,7 +436,7 @@ mod tests {
             assert_eq!(made, expected, "{name}");
             checked += 1;
         }
-        assert_eq!(checked, 52, "a vector was added, renamed or dropped");
+        assert_eq!(checked, 56, "a vector was added, renamed or dropped");
     }
 
     #[test]

@@ -18,8 +18,8 @@ use crate::{
     books::Ledger,
     faults::{Faults, hash},
     partners::{
-        facebook::Page, lazada::LazadaShop, money::Money, shopee::Shop, tiktok::TikTokShop,
-        woocommerce::Site, zalo::Account,
+        facebook::Page, lazada::LazadaShop, money::Money, shopee::Shop, shops::Shops,
+        tiktok::TikTokShop, website::Listener, woocommerce::Site, zalo::Account,
     },
     secrets::Secrets,
 };
@@ -42,6 +42,8 @@ pub(crate) struct World {
     pub(crate) facebook: Mutex<Page>,
     pub(crate) zalo: Mutex<Account>,
     pub(crate) money: Mutex<Money>,
+    pub(crate) shops: Mutex<Shops>,
+    pub(crate) website: Mutex<Listener>,
     door: RwLock<Option<String>>,
     client: reqwest::Client,
     pending: AtomicUsize,
@@ -93,6 +95,8 @@ impl World {
             facebook: Mutex::new(Page::new(&secrets)),
             zalo: Mutex::new(Account::new(&secrets)),
             money: Mutex::new(Money::default()),
+            shops: Mutex::new(Shops::default()),
+            website: Mutex::new(Listener::default()),
             door: RwLock::new(options.door.clone()),
             ledger: Mutex::new(ledger),
             secrets,
@@ -106,6 +110,12 @@ impl World {
     pub(crate) fn set_door(&self, url: &str) {
         let trimmed = url.trim_end_matches('/').to_owned();
         *self.door.write().unwrap_or_else(PoisonError::into_inner) = Some(trimmed);
+    }
+
+    /// Where this channel's messages go, as its vendor has it written down.
+    pub(crate) fn door_address(&self, channel: &str) -> String {
+        let door = self.door.read().unwrap_or_else(PoisonError::into_inner);
+        format!("{}/webhooks/{channel}", door.as_deref().unwrap_or_default())
     }
 
     /// Sends once; `None` when no whole answer came back.

@@ -12,9 +12,11 @@ pub(crate) mod momo;
 pub(crate) mod money;
 pub(crate) mod service_center;
 pub(crate) mod shopee;
+pub(crate) mod shops;
 pub(crate) mod target;
 pub(crate) mod tiktok;
 pub(crate) mod vnpay;
+pub(crate) mod website;
 pub(crate) mod woocommerce;
 pub(crate) mod zalo;
 pub(crate) mod zalopay;
@@ -52,6 +54,8 @@ pub(crate) enum Partner {
     Zalo,
     ZaloOauth,
     Provider(money::Provider),
+    Shop(shops::Platform),
+    Website,
     Target(String),
     Control,
 }
@@ -234,6 +238,8 @@ async fn answer(
         Partner::Zalo => zalo::answer(&world, call).await,
         Partner::ZaloOauth => zalo::refresh(&world, call).await,
         Partner::Provider(provider) => money::answer(&world, provider, call).await,
+        Partner::Shop(platform) => shops::answer(&world, platform, call).await,
+        Partner::Website => website::answer(&world, call).await,
         Partner::Target(id) => target::answer(&world, &id, call).await,
         Partner::Control => control::answer(&world, call).await,
     };

@@ -10,6 +10,7 @@ pub(crate) mod sender;
 #[cfg(test)]
 mod shapes;
 pub(crate) mod shopee;
+pub(crate) mod shops;
 pub(crate) mod staff;
 pub(crate) mod tiktok;
 pub(crate) mod transfers;
@@ -37,6 +38,7 @@ use self::sender::{Message, Sign};
 use crate::{
     books::{Fate, Kind, Sale, SoldLine},
     faults::hash,
+    partners::shops::Platform,
     world::{World, held, now_text},
 };
 
@@ -364,6 +366,7 @@ enum Story {
     Lazada,
     Shopee,
     TikTok,
+    Platform,
     Facebook,
     Hotline,
     Counter,
@@ -386,8 +389,8 @@ const WHEEL: [Story; 20] = [
     Story::Website,
     Story::Lazada,
     Story::Facebook,
-    Story::Website,
-    Story::WooCommerce,
+    Story::Platform,
+    Story::Platform,
     Story::Vnpay,
     Story::Shopee,
     Story::Paid,
@@ -418,6 +421,7 @@ pub(crate) async fn run(
     });
     shopee::greet(&run).await;
     woocommerce::greet(&run).await;
+    shops::greet(&run).await;
     facebook::greet(&run).await;
     let selling = Arc::new(AtomicUsize::new(1));
     let desk = tokio::spawn(staff::desk(Arc::clone(&run), Arc::clone(&selling)));
@@ -469,6 +473,7 @@ async fn tell(run: &Arc<Run>, number: u32) {
         Story::Paid => paid::order(run, &mut rng, number).await,
         Story::WooCommerce => woocommerce::order(run, &mut rng, number).await,
         Story::Lazada => lazada::order(run, &mut rng, number).await,
+        Story::Platform => shops::order(run, &mut rng, number, platform(number)).await,
         Story::Shopee => shopee::order(run, &mut rng, number).await,
         Story::TikTok => tiktok::order(run, &mut rng, number).await,
         Story::Facebook => facebook::cart(run, &mut rng, number).await,
@@ -502,8 +507,24 @@ async fn tell(run: &Arc<Run>, number: u32) {
             7..=11 => paid::forge(run, number, slot - 7).await,
             13 => lazada::forge(run, &mut rng, number).await,
             14 => tiktok::forge(run, &mut rng, number).await,
+            15 => {
+                for platform in Platform::ALL {
+                    shops::forge(run, &mut rng, number, platform).await;
+                }
+            }
             _ => {}
         }
+    }
+}
+
+/// The two slots of a round go to two platforms, and those of the next to the other two.
+fn platform(number: u32) -> Platform {
+    let turn = number / 20 * 2 + u32::from(number % 20 == 16);
+    match turn % 4 {
+        0 => Platform::Shopify,
+        1 => Platform::Haravan,
+        2 => Platform::SapoWeb,
+        _ => Platform::SapoOmni,
     }
 }
 

@@ -85,6 +85,37 @@ fn a_woocommerce_order_reads_like_the_vendors() {
     );
 }
 
+/// Names in the platform's document of a new order that are not in the vendor's, and the other way
+/// round.
+fn of_platform(platform: Platform, file: &str) -> (Vec<String>, Vec<String>) {
+    let placed = shops::Placed {
+        id: 1_900_000_011,
+        platform,
+        basket: basket(),
+        cod: true,
+        placed: seconds(),
+    };
+    differences(&placed.document(), &fixture(file))
+}
+
+#[test]
+fn the_orders_of_the_shop_platforms_read_like_the_vendors() {
+    let none = Vec::<String>::new;
+    let (invented, missing) = of_platform(Platform::Shopify, "shopify/orders_create.json");
+    // Documented; the fixture has an order without discounts.
+    let documented = |name: &String| name.starts_with("line_items.discount_allocations");
+    assert!(invented.iter().all(documented), "{invented:?}");
+    assert_eq!(missing, none());
+    let (invented, missing) = of_platform(Platform::Haravan, "haravan/orders_create.json");
+    assert_eq!(invented, vec!["line_items.fulfillable_quantity".to_owned()]);
+    assert_eq!(missing, none());
+    let sapo_web = of_platform(Platform::SapoWeb, "sapo_web/orders_create.json");
+    assert_eq!(sapo_web, (none(), none()));
+    let (invented, missing) = of_platform(Platform::SapoOmni, "sapo_omni/orders_update.json");
+    assert_eq!(invented, vec!["delivery_fee.fee".to_owned()]);
+    assert_eq!(missing, none());
+}
+
 #[test]
 fn a_shopee_order_reads_like_the_vendors() {
     let order = shopee::ShopeeOrder {

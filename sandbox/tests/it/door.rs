@@ -100,6 +100,21 @@ impl Door {
                         body,
                     )
             }
+            "shopify" => {
+                header("x-shopify-hmac-sha256")
+                    == signing::base64_body(&secrets.shopify_secret, body)
+            }
+            "haravan" => {
+                header("x-haravan-hmacsha256")
+                    == signing::base64_body(&secrets.haravan_secret, body)
+            }
+            "sapo-web" => {
+                header("x-sapo-hmac-sha256") == signing::base64_body(&secrets.sapo_web_secret, body)
+            }
+            "sapo-omni" => {
+                header("x-sapo-hmac-sha256")
+                    == signing::base64_body(&secrets.sapo_omni_secret, body)
+            }
             "shopee-vn" => [&*secrets.shopee_push_key, ""].iter().any(|key| {
                 header("authorization")
                     == signing::shopee_push(key, &secrets.shopee_callback_url, body)
@@ -226,6 +241,13 @@ async fn hear(
         }
         let asked = channel == "stringee/answer";
         let channel = channel.trim_end_matches("/answer");
+        if method == Method::GET && channel == "haravan" {
+            let word = format!("hub.verify_token={}", door.secrets.haravan_verify_token);
+            return match uri.query().unwrap().contains(&word) {
+                true => "1158201444".into_response(),
+                false => StatusCode::UNAUTHORIZED.into_response(),
+            };
+        }
         if !door.genuine(channel, &headers, &body, &uri) {
             return match channel {
                 "vnpay" => axum::Json(json!({"RspCode": "97"})).into_response(),
@@ -278,6 +300,11 @@ async fn hear(
                 let id = document["data"]["trade_order_id"].clone();
                 door.order(channel, &json!({"external_id": id}), "on_hold");
             }
+            "shopify" | "haravan" | "sapo-web" | "sapo-omni" => {
+                if let Some(order) = shop_order(&document) {
+                    door.order(channel, &order, "on_hold");
+                }
+            }
             "shopee-vn" if document["code"] == 3 => {
                 let id = document["data"]["ordersn"].clone();
                 door.order(channel, &json!({"external_id": id}), "on_hold");
@@ -317,6 +344,35 @@ async fn hear(
         return StatusCode::OK.into_response();
     }
     api(&door, &method, &path, &uri, &headers, &document)
+}
+
+/// An order of a shop platform; `None` of a deletion.
+fn shop_order(document: &Value) -> Option<Value> {
+    let items = document["line_items"]
+        .as_array()
+        .or(document["order_line_items"].as_array())?;
+    let lines: Vec<Value> = items
+        .iter()
+        .map(|line| {
+            json!({"id": line["id"].to_string(), "sku": line["sku"], "quantity": line["quantity"]})
+        })
+        .collect();
+    let total = match (&document["total_price"], &document["total"]) {
+        (Value::String(text), _) => text.parse().unwrap(),
+        (Value::Number(number), _) => number.to_string().trim_end_matches(".0").parse().unwrap(),
+        (_, total) => total.as_i64().unwrap(),
+    };
+    let gateway = document["gateway"].to_string() + &document["payment_gateway_names"].to_string();
+    let method = if gateway.contains("COD") {
+        "cod"
+    } else {
+        "prepaid"
+    };
+    let total: i64 = total;
+    Some(
+        json!({"external_id": document["id"].to_string(), "lines": lines,
+        "totals": {"grand_total": total}, "payment": {"method": method}}),
+    )
 }
 
 fn api(

@@ -5,6 +5,7 @@ mod channels;
 mod door;
 mod money;
 mod people;
+mod shops;
 mod storefront;
 mod targets;
 mod tiktok;
