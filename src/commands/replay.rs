@@ -129,7 +129,10 @@ async fn one(
         Err(error) => return Ok(Err(telemetry::chain(&error))),
     };
     tally.read += 1;
-    let effects = reading.effects(gateway, &whole.message.channel).await?;
+    let effects = match reading.effects(gateway, &whole.message.channel).await {
+        Ok(effects) => effects,
+        Err(error) => return Ok(Err(telemetry::chain(&error))),
+    };
     for effect in effects.into_iter().flatten() {
         show(seq, whole.message.received_at, &effect, tally);
     }

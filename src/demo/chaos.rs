@@ -239,6 +239,8 @@ async fn reauthorize(
         let pair = match connector {
             Some("shopee") => sandbox.authorize_shopee(),
             Some("zalo") => sandbox.authorize_zalo(),
+            Some("lazada") => sandbox.authorize_lazada(),
+            Some("tiktok_shop") => sandbox.authorize_tiktok(),
             _ => continue,
         };
         world::import_pair(db, keys, &account.channel, &pair, clock).await?;

@@ -238,9 +238,24 @@ fn overlay(
             "facebook" => set(&channel.id, "base_url", "facebook"),
             "zalo" => {
                 set(&channel.id, "base_url", "zalo");
+                set(&channel.id, "template_url", "zalo");
                 set(&channel.id, "oauth_url", "zalo_oauth");
             }
-            _ => {}
+            "lazada" => {
+                set(&channel.id, "base_url", "lazada");
+                set(&channel.id, "auth_url", "lazada_auth");
+            }
+            "tiktok_shop" => {
+                set(&channel.id, "base_url", "tiktok");
+                set(&channel.id, "auth_url", "tiktok_auth");
+            }
+            "haravan" => {
+                set(&channel.id, "base_url", "haravan");
+                set(&channel.id, "webhook_url", "haravan");
+            }
+            "website" => set(&channel.id, "callback_url", "website"),
+            // The others have one address, and the partner is called like the connector.
+            connector => set(&channel.id, "base_url", connector),
         }
     }
     for target in &draft.config.targets {
@@ -315,6 +330,8 @@ async fn import_tokens(
         let pair = match channel.connector.as_str() {
             "shopee" => &secrets.shopee_tokens,
             "zalo" => &secrets.zalo_tokens,
+            "lazada" => &secrets.lazada_tokens,
+            "tiktok_shop" => &secrets.tiktok_tokens,
             _ => continue,
         };
         import_pair(db, keys, &channel.id, pair, clock).await?;

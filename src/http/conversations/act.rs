@@ -216,8 +216,7 @@ pub(super) async fn reply(
     extract::Json(request): extract::Json<ReplyRequest>,
 ) -> Result<Json<Conversation>, Problem> {
     require(&caller)?;
-    let key = extract::idempotency_key(&headers)?
-        .ok_or_else(|| Problem::new(Code::IdempotencyKeyRequired))?;
+    let key = extract::idempotency_key(&headers)?.ok_or_else(|| Problem::new(Code::KeyRequired))?;
     let key = format!("{}/{key}", caller.actor());
     let now = gateway.clock.now();
     change(&gateway, &caller, &id, |conversation, row| {
