@@ -23,7 +23,7 @@ use sqlx::{ConnectOptions, SqlSafeStr};
 use super::sql::Sql;
 
 /// The schema version that this program writes and reads.
-pub const SCHEMA_VERSION: i64 = 2;
+pub const SCHEMA_VERSION: i64 = 3;
 
 /// What can go wrong between Kenh and its database.
 #[derive(Debug, thiserror::Error)]
@@ -466,7 +466,7 @@ fn lock_beside(database: &Path) -> Result<File, Error> {
 
 /// Number, name, and the statements for SQLite and for PostgreSQL. What was released is never
 /// changed: the database remembers a hash of it.
-const MIGRATIONS: [(i64, &str, &str, &str); 2] = [
+const MIGRATIONS: [(i64, &str, &str, &str); 3] = [
     (
         1,
         "gateway",
@@ -474,10 +474,16 @@ const MIGRATIONS: [(i64, &str, &str, &str); 2] = [
         include_str!("../../migrations/postgres/0001_gateway.sql"),
     ),
     (
-        SCHEMA_VERSION,
+        2,
         "customers",
         include_str!("../../migrations/sqlite/0002_customers.sql"),
         include_str!("../../migrations/postgres/0002_customers.sql"),
+    ),
+    (
+        SCHEMA_VERSION,
+        "channels",
+        include_str!("../../migrations/sqlite/0003_channels.sql"),
+        include_str!("../../migrations/postgres/0003_channels.sql"),
     ),
 ];
 
