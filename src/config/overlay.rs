@@ -34,7 +34,15 @@ pub struct Overlay {
 }
 
 /// The settings that are addresses.
-const ADDRESSES: [&str; 5] = ["url", "base_url", "auth_url", "oauth_url", "callback_url"];
+const ADDRESSES: [&str; 7] = [
+    "url",
+    "base_url",
+    "auth_url",
+    "oauth_url",
+    "callback_url",
+    "template_url",
+    "webhook_url",
+];
 
 impl Overlay {
     /// An environment that asks the overlay first.
@@ -78,7 +86,7 @@ impl Overlay {
         }
         if let Some(retry) = self.retry {
             line(format!(
-                "all targets: retry = first {} ms, factor {}/1000, at most {} ms, give up after {} s",
+                "all channels and targets: retry = first {} ms, factor {}/1000, at most {} ms, give up after {} s",
                 retry.first_ms, retry.factor.milli, retry.max_ms, retry.give_up_after_s
             ));
         }
@@ -132,7 +140,7 @@ impl Overlay {
                     put(&mut document.value, &[section, &id, "breaker"], breaker);
                 }
             }
-            if section == "targets"
+            if section != "apps"
                 && let Some(Retry {
                     first_ms,
                     factor,

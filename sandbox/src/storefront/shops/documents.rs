@@ -270,7 +270,7 @@ impl Placed {
                 })
             })
             .collect();
-        json!({
+        let mut order = json!({
             "id": self.id, "tenant_id": 90_001, "location_id": 90_002,
             "code": format!("SON{:06}", self.id % 1_000_000), "created_on": self.at(),
             "modified_on": self.at(), "issued_on": self.at(), "ship_on": null,
@@ -292,9 +292,17 @@ impl Placed {
             "note": null, "tags": [], "delivery_fee": { "fee": basket.shipping },
             "order_line_items": lines, "prepayments": [], "fulfillments": [],
             "order_returns": [], "channel": null, "finalized_on": null, "completed_on": null,
-        })
+        });
+        // Only orders whose means of payment is known carry its number.
+        if self.cod {
+            order["expected_payment_method_id"] = json!(COD_METHOD);
+        }
+        order
     }
 }
+
+/// The account's number for payment at the door.
+const COD_METHOD: u32 = 220_258;
 
 /// `290000.0`, as Haravan writes it. Parsed from its text, so that no sum is done with it.
 fn decimal(amount: i64) -> Value {

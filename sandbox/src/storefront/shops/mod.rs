@@ -178,10 +178,10 @@ pub(crate) async fn order(run: &Arc<Run>, rng: &mut Rng, number: u32, platform: 
     let id = placed.id;
     let external_id = id.to_string();
     let cash = match platform {
-        // Its orders do not name their means of payment.
-        Platform::SapoOmni => Cash::Untold,
-        Platform::Shopify | Platform::Haravan | Platform::SapoWeb if cod => Cash::Due,
-        Platform::Shopify | Platform::Haravan | Platform::SapoWeb => Cash::NotDue,
+        _ if cod => Cash::Due,
+        Platform::Shopify | Platform::Haravan | Platform::SapoWeb | Platform::SapoOmni => {
+            Cash::NotDue
+        }
     };
     let channel = platform.channel();
     run.sold(platform.name(), channel, &external_id, &placed.basket, cash);
