@@ -73,7 +73,11 @@ fn code_at<'s, 'l>(
     start: usize,
 ) -> Option<(usize, &'s Spelling<'l>)> {
     let token = &reading.tokens[start];
-    let touches = token.glued && start > 0 && reading.tokens[start - 1].is_alphanumeric();
+    // `2xA12`: the tokens are parted at the x.
+    let times = start >= 2
+        && reading.tokens[start - 1].lower == "x"
+        && reading.tokens[start - 2].is_number();
+    let touches = token.glued && start > 0 && reading.tokens[start - 1].is_alphanumeric() && !times;
     let number_goes_on = token.is_number() && reading.is_part_of_a_longer_number(start);
     if touches || number_goes_on {
         return None;
@@ -181,7 +185,7 @@ fn is_meant_as_a_code(reading: &Reading<'_>, start: usize, end: usize) -> bool {
     });
     let capital = letter.capital && reading.has_small_letters;
     let given = start.checked_sub(1).is_some_and(|before| {
-        reading.says(before, Meaning::Give) || reading.says(before, Meaning::Person)
+        reading.reads(before, &["cho", "của"]) || reading.says(before, Meaning::Person)
     });
     let behind = match reading.tokens.get(end) {
         None => true,
@@ -211,7 +215,10 @@ pub(super) fn find_product_names(reading: &mut Reading<'_>) {
         };
         let name = name_tokens(&product.name);
         let mut end = code.start;
-        while end > 0 && (reading.says(end - 1, Meaning::CodeWord) || is_bracket(reading, end - 1))
+        while end > 0
+            && (reading.says(end - 1, Meaning::CodeWord)
+                || is_bracket(reading, end - 1)
+                || reading.mark_of(end - 1) == Some(Mark::Variant))
         {
             end -= 1;
         }

@@ -126,7 +126,8 @@ fn give(reading: &mut Reading<'_>, one: usize, other: usize) {
     for at in first..=last + 2 {
         let meaning = reading.meaning(at);
         let names = meaning == Some(Meaning::PhoneWord) || meaning == Some(Meaning::Inbox);
-        let done = meaning == Some(Meaning::Done);
+        // `số mới em ib`: another one than before.
+        let done = meaning == Some(Meaning::Done) && !reading.reads(at, &["mới"]);
         let explains =
             at <= last && (names || done) || done && (at == last + 1 || reading.is_free(last + 1));
         if explains {

@@ -42,6 +42,11 @@ pub(super) fn has_order_word(reading: &Reading<'_>) -> bool {
     said.has(Meaning::Order) || said.gives()
 }
 
+/// Whether the comment calls somebody else to look.
+pub(super) fn calls_a_friend(reading: &Reading<'_>) -> bool {
+    Said { reading }.calls_a_friend()
+}
+
 struct Said<'r, 'l> {
     reading: &'r Reading<'l>,
 }
@@ -76,7 +81,8 @@ impl Said<'_, '_> {
     }
 
     fn advertises(&self) -> bool {
-        if self.has(Meaning::Spam) || self.has_link() {
+        // With a code of ours in it a person decides; a buyer may live in a street of any name.
+        if (self.has(Meaning::Spam) || self.has_link()) && !self.has_code() {
             return true;
         }
         let contact =
@@ -200,7 +206,8 @@ impl Said<'_, '_> {
         if !has_order_word(self.reading) {
             return asks || self.ends_with_half_a_question();
         }
-        self.has(Meaning::Ask) && self.reading.quantities.is_empty()
+        let half = self.follows(Meaning::HalfAsk, &[Meaning::No]);
+        (self.has(Meaning::Ask) || half) && self.reading.quantities.is_empty()
     }
 
     /// `A12 ko shop ơi`: a `không` with only polite words behind it.
@@ -256,25 +263,30 @@ impl Said<'_, '_> {
         if phone {
             return named || pinned || !self.reading.quantities.is_empty();
         }
-        if !self.reading.quantities.is_empty() {
-            return named || pinned;
-        }
-        named && !self.only_looks_on()
+        (named || !self.reading.quantities.is_empty()) && !self.only_looks_on()
     }
 
     /// Praise, waiting and calling friends, which mention a code and order nothing.
     fn only_looks_on(&self) -> bool {
-        let calls_a_friend = (1..self.reading.tokens.len()).any(|at| {
-            self.reading.reads(at, &["ơi"])
-                && self.reading.is_free(at)
-                && self.reading.meaning(at - 1).is_none()
-                && self.reading.tokens[at - 1].is_word()
-        });
         self.has(Meaning::Watch)
             || self.has(Meaning::Praise)
             || self.has(Meaning::Game)
-            || calls_a_friend
+            || self.calls_a_friend()
             || self.has_sign('@')
+    }
+
+    /// `Lan ơi`. Behind a title it is the seller that is called: `chị Lan ơi`.
+    fn calls_a_friend(&self) -> bool {
+        (1..self.reading.tokens.len()).any(|at| {
+            let name = match self.reading.mark_of(at - 1) {
+                None => {
+                    self.reading.meaning(at - 1).is_none() && self.reading.tokens[at - 1].is_word()
+                }
+                Some(mark) => mark == Mark::Name,
+            };
+            let title = at >= 2 && self.reading.says(at - 2, Meaning::Person);
+            name && !title && self.reading.is_free(at) && self.reading.reads(at, &["ơi"])
+        })
     }
 
     fn gives_a_phone(&self) -> bool {

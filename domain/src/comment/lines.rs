@@ -1,6 +1,6 @@
 //! Lines of an order: which quantity and which variant belong to which code.
 
-use super::reading::{CodeAt, Form, QuantityAt, Reading, VariantAt, VariantKind};
+use super::reading::{CodeAt, Form, Mark, QuantityAt, Reading, VariantAt, VariantKind};
 use super::reason::Reason;
 use super::words::Meaning;
 use super::{Line, live::Product};
@@ -20,6 +20,12 @@ pub(super) fn draw(reading: &mut Reading<'_>) -> Vec<Drawn> {
         return pinned(reading).into_iter().collect();
     }
     doubt_alternatives(reading, &codes);
+    // `mua 1 tặng 1 x2`: two, or two and two.
+    let promoted = (0..reading.tokens.len())
+        .any(|at| reading.mark_of(at) == Some(Mark::Promotion) && reading.reads(at, &["mua"]));
+    if promoted && !reading.quantities.is_empty() {
+        reading.doubt(Reason::QuantityUnclear);
+    }
     let quantities = assign_quantities(reading, &codes);
     let variants = assign_variants(reading, &codes);
     let mut lines = Vec::new();
@@ -127,8 +133,9 @@ fn assign_quantities(reading: &mut Reading<'_>, codes: &[CodeAt]) -> Vec<Option<
     }
     let mut assigned: Vec<Option<QuantityAt>> = vec![None; codes.len()];
     let side = side(&single, codes);
-    let certain =
-        side != Side::Mixed && (single.is_empty() || fits_side(reading, &single, codes, side));
+    let certain = single.is_empty()
+        || (side != Side::Mixed && fits_side(reading, &single, codes, side))
+        || is_behind_the_first(reading, &single, codes);
     if !certain {
         reading.doubt(Reason::QuantityUnclear);
     }
@@ -198,6 +205,19 @@ fn fits_side(
         let line_ends = (from..=to).any(|at| reading.tokens[at].new_line && at > from);
         form_fits && !line_ends && !(from..to).any(|at| parts(reading, at))
     })
+}
+
+/// `A12 x2, B7`: a quantity that can only count the code before it, for the first codes but not for the
+/// last. Behind the last one only, it may be meant for all.
+fn is_behind_the_first(reading: &Reading<'_>, quantities: &[QuantityAt], codes: &[CodeAt]) -> bool {
+    quantities.len() < codes.len()
+        && quantities.iter().zip(codes).all(|(quantity, code)| {
+            quantity.form == Form::Behind
+                && quantity.start >= code.end
+                && (code.end..quantity.start).all(|at| {
+                    matches!(reading.mark_of(at), Some(Mark::Variant | Mark::ProductName))
+                })
+        })
 }
 
 fn parts(reading: &Reading<'_>, at: usize) -> bool {

@@ -87,7 +87,7 @@ fn backwards(reading: &mut Reading<'_>, phone: usize) {
 }
 
 fn is_divider(reading: &Reading<'_>, at: usize) -> bool {
-    [',', '-', '.', ':', '(', ')', '/', '–']
+    [',', '-', '.', ':', '(', ')', '/', '–', '|']
         .iter()
         .any(|sign| reading.is_sign(at, *sign))
 }
@@ -127,6 +127,10 @@ fn is_name(reading: &Reading<'_>, at: usize, place: Place) -> bool {
             .iter()
             .any(|sign| reading.is_sign(at - 1, *sign));
     let capital = token.capital && reading.has_small_letters && !begins_a_sentence;
+    // `Lan Anh` is one name; `anh` alone is a title.
+    if token.lower == "anh" && at > 0 && NAMES.contains(&reading.tokens[at - 1].bare.as_str()) {
+        return reading.is_free(at - 1) || reading.mark_of(at - 1) == Some(Mark::Name);
+    }
     match reading.meaning(at) {
         None => capital || NAMES.contains(&token.bare.as_str()),
         Some(Meaning::Later | Meaning::Cancel | Meaning::Order | Meaning::Otherwise) => {

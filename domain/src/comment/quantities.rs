@@ -193,22 +193,62 @@ fn sells_chargers(reading: &Reading<'_>) -> bool {
 
 /// `2 A12`, `2x A12`, `1 màu đen size M A12`: a number and its code, with nothing between that could be
 /// counted instead. It must not stand behind another code, where it would count that one.
-fn before(reading: &Reading<'_>, at: usize) -> Option<QuantityAt> {
+fn before(reading: &mut Reading<'_>, at: usize) -> Option<QuantityAt> {
     let value = small_number(reading, at).or_else(|| ordered_numeral(reading, at))?;
     let touches = at > 0 && reading.is_glued(at) && reading.tokens[at - 1].is_alphanumeric();
     if touches {
         return None;
     }
     let mut end = at + 1;
-    if reading.reads(end, &["x"]) && reading.is_free(end) || reading.is_sign(end, '×') {
+    if reading.reads(end, &["x"]) && reading.is_free(end)
+        || reading.is_sign(end, '×')
+        || reading.is_sign(end, '*')
+    {
         end += 1;
     }
-    next_is_a_code(reading, end).then_some(QuantityAt {
+    if !next_is_a_code(reading, end) {
+        return None;
+    }
+    if at > 0 {
+        // `iphone 15 A12`: the number of a model.
+        if reading.says(at - 1, Meaning::Goods) {
+            return None;
+        }
+        if may_own_the_number(reading, at - 1) {
+            reading.doubt(Reason::QuantityUnclear);
+        }
+    }
+    Some(QuantityAt {
         start: at,
         end,
         value,
         form: Form::Before,
     })
+}
+
+/// Whether the word may be what the number behind it belongs to: `quận 2`, `loại 2`, `redmi 9`.
+fn may_own_the_number(reading: &Reading<'_>, at: usize) -> bool {
+    if reading.mark_of(at) == Some(Mark::Address) {
+        return true;
+    }
+    if !reading.is_free_word(at) {
+        return false;
+    }
+    let takes_numbers = [
+        "loại", "hàng", "đơn", "món", "live", "ngày", "ni", "nhà", "bên",
+    ];
+    reading.reads(at, &takes_numbers)
+        || ![
+            Meaning::Order,
+            Meaning::Give,
+            Meaning::Person,
+            Meaning::Shop,
+            Meaning::Filler,
+            Meaning::Praise,
+            Meaning::Connect,
+        ]
+        .iter()
+        .any(|meaning| reading.says(at, *meaning))
 }
 
 /// `lấy hai A12`. Brothers and fathers are called `hai` and `ba` too, so a word that orders has to stand
@@ -285,7 +325,7 @@ fn number_at(reading: &Reading<'_>, at: usize) -> Option<(u32, usize)> {
         Some(*value)
     };
     let value = numeral(at)?;
-    let longer = at > 0 && (numeral(at - 1).is_some() || reading.tokens[at - 1].is_number());
+    let longer = at > 0 && (numeral(at - 1).is_some() || reading.is_free_number(at - 1));
     let goes_on =
         reading.reads(at + 1, &["mươi", "trăm", "chục", "mốt"]) || numeral(at + 1).is_some();
     (!longer && !goes_on && reading.is_free(at)).then_some((value, at + 1))

@@ -7,6 +7,9 @@ use super::token::{Text, Token};
 use super::words::Meaning;
 use super::{PhoneFound, PhoneState};
 
+/// Doubts that are told of one comment.
+const MOST_DOUBTS: usize = 40;
+
 /// What a token was explained as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Mark {
@@ -177,8 +180,9 @@ impl<'a> Reading<'a> {
             .is_some_and(|token| token.reads_any(words))
     }
 
+    /// Notes a doubt, once. The first ones are enough to send a comment to a person.
     pub(super) fn doubt(&mut self, doubt: Reason) {
-        if !self.doubts.contains(&doubt) {
+        if self.doubts.len() < MOST_DOUBTS && !self.doubts.contains(&doubt) {
             self.doubts.push(doubt);
         }
     }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::intent::{has_order_word, of};
+use super::intent::{calls_a_friend, has_order_word, of};
 use super::lines::{Drawn, draw};
 use super::reading::{Mark, Reading};
 use super::reason::{Reason, Says, Weight};
@@ -82,6 +82,12 @@ fn judge(mut reading: Reading<'_>, phone_on_file: bool) -> Understanding {
         orders: has_order_word(&reading),
         states_a_quantity: !reading.quantities.is_empty(),
     };
+    if calls_a_friend(&reading) {
+        reading.doubt(Reason::Word {
+            word: "ơi".to_owned(),
+            says: Says::Watches,
+        });
+    }
     doubt_what_is_left(&mut reading);
     let action = act(&mut reading, intent, &drawn, phone_on_file, &evidence);
     report(reading, intent, action, drawn, phone_on_file)
@@ -152,6 +158,8 @@ fn doubt_what_is_left(reading: &mut Reading<'_>) {
                     Effect::Fits => {}
                     Effect::Changes(says) => doubt_word(reading, at, meaning, says),
                     Effect::Chat => reading.doubt(Reason::SpeaksOfChat),
+                    // Without a code it only says what the writer looks for.
+                    Effect::Goods if reading.codes.is_empty() => {}
                     Effect::Goods => reading.doubt(Reason::OtherProduct),
                     Effect::Unclear => unknown += 1,
                 },
@@ -214,6 +222,14 @@ fn order(
     }
     if lines.is_empty() {
         return Action::NeedProduct;
+    }
+    // `ghim A12`: nothing says that the writer wants to buy it.
+    let only_mentions = !evidence.orders
+        && !evidence.states_a_quantity
+        && reading.variants.is_empty()
+        && reading.phone_state == PhoneState::None;
+    if only_mentions && weight(reading) == Weight::NoDraft {
+        return Action::Review;
     }
     let digits_missing = (0..reading.tokens.len())
         .any(|at| reading.mark_of(at) == Some(Mark::NoPhone) && reading.tokens[at].is_number());
