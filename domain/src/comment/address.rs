@@ -195,24 +195,13 @@ fn house(reading: &Reading<'_>, at: usize) -> Option<(usize, usize)> {
     ((capitals || known)
         && unlisted(end)
         && (unlisted(end + 1) || reading.meaning(end + 1).is_some_and(is_of_a_place))
-        && !names_a_product(reading, end))
+        // `2 Tai Nghe`: goods are counted.
+        && !reading.catalogue.has_first_word(&first.bare))
     .then_some((at, end))
 }
 
 fn is_of_a_place(meaning: Meaning) -> bool {
     matches!(meaning, Meaning::Place | Meaning::PlaceWord)
-}
-
-/// `2 Tai Nghe`: goods are counted.
-fn names_a_product(reading: &Reading<'_>, at: usize) -> bool {
-    let token = &reading.tokens[at];
-    reading.live.products.values().any(|product| {
-        product
-            .name
-            .split_whitespace()
-            .next()
-            .is_some_and(|first| token.reads(&first.to_lowercase()))
-    })
 }
 
 /// Whether the number counts pieces: before a unit, before a code, behind `x`.

@@ -259,7 +259,7 @@ impl Said<'_, '_> {
         }
         let named = self.has_code() || self.is_marked(Mark::UnknownCode);
         let phone = self.gives_a_phone();
-        let pinned = self.reading.live.pinned_code().is_some();
+        let pinned = self.reading.catalogue.live.pinned_code().is_some();
         if phone {
             return named || pinned || !self.reading.quantities.is_empty();
         }

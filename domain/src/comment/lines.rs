@@ -30,7 +30,7 @@ pub(super) fn draw(reading: &mut Reading<'_>) -> Vec<Drawn> {
     let variants = assign_variants(reading, &codes);
     let mut lines = Vec::new();
     for ((code, quantity), variants) in codes.iter().zip(quantities).zip(variants) {
-        let Some(product) = reading.live.products.get(&code.code) else {
+        let Some(product) = reading.catalogue.product(&code.code) else {
             continue;
         };
         let drawn = line(reading, &code.code, product, quantity, &variants);
@@ -44,8 +44,8 @@ pub(super) fn draw(reading: &mut Reading<'_>) -> Vec<Drawn> {
 }
 
 fn pinned(reading: &mut Reading<'_>) -> Option<Drawn> {
-    let code = reading.live.pinned_code()?;
-    let product = reading.live.products.get(code)?;
+    let code = reading.catalogue.live.pinned_code()?;
+    let product = reading.catalogue.product(code)?;
     reading.doubt(Reason::PinnedTaken {
         product: code.to_owned(),
     });
@@ -64,7 +64,7 @@ fn line(
     quantity: Option<QuantityAt>,
     variants: &[VariantAt],
 ) -> Drawn {
-    let limit = reading.live.quantity_limit;
+    let limit = reading.catalogue.live.quantity_limit;
     let pieces = quantity.as_ref().map_or(1, |quantity| quantity.value);
     if !(1..=limit).contains(&pieces) {
         reading.doubt(Reason::QuantityOutOfRange {

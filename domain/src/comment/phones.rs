@@ -281,12 +281,14 @@ fn partial(groups: &[Group]) -> Option<usize> {
 mod tests {
     use std::collections::BTreeMap;
 
+    use super::super::catalogue::Catalogue;
     use super::super::live::Live;
     use super::*;
 
     fn found(text: &str) -> (Vec<(String, PhoneKind)>, PhoneState, bool) {
         let live = Live::new(BTreeMap::new());
-        let mut reading = Reading::new(text, &live);
+        let catalogue = Catalogue::of(&live);
+        let mut reading = Reading::new(text, &catalogue);
         super::super::hidden::find(&mut reading);
         super::super::accounts::cut(&mut reading);
         find(&mut reading);

@@ -184,9 +184,8 @@ fn unit_ends(reading: &Reading<'_>, at: usize) -> bool {
 fn sells_chargers(reading: &Reading<'_>) -> bool {
     reading.codes.iter().any(|code| {
         reading
-            .live
-            .products
-            .get(&code.code)
+            .catalogue
+            .product(&code.code)
             .is_some_and(|product| product.name.to_lowercase().starts_with("củ"))
     })
 }

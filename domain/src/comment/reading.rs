@@ -1,7 +1,7 @@
 //! A comment while it is read: its tokens, what the words mean, and which tokens are explained.
 
+use super::catalogue::Catalogue;
 use super::lexicon::{Sense, senses};
-use super::live::Live;
 use super::reason::Reason;
 use super::token::{Text, Token};
 use super::words::Meaning;
@@ -84,7 +84,7 @@ pub(super) enum VariantKind {
 
 /// A comment while it is read.
 pub(super) struct Reading<'a> {
-    pub(super) live: &'a Live,
+    pub(super) catalogue: &'a Catalogue<'a>,
     pub(super) tokens: Vec<Token>,
     pub(super) has_small_letters: bool,
     senses: Vec<Option<Sense>>,
@@ -98,10 +98,10 @@ pub(super) struct Reading<'a> {
 }
 
 impl<'a> Reading<'a> {
-    pub(super) fn new(text: &str, live: &'a Live) -> Self {
+    pub(super) fn new(text: &str, catalogue: &'a Catalogue<'a>) -> Self {
         let text = Text::read(text);
         let mut reading = Self {
-            live,
+            catalogue,
             senses: senses(&text.tokens),
             marks: vec![None; text.tokens.len()],
             tokens: text.tokens,
