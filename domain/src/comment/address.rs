@@ -157,16 +157,15 @@ fn follows_a_place(reading: &Reading<'_>, at: usize) -> bool {
         let Some(place) = before.checked_sub(1) else {
             return false;
         };
-        match reading.mark_of(place) {
-            Some(Mark::Address | Mark::Phone) => return true,
-            Some(_) => return false,
-            None if reading.reads(place, TOWARDS) || reading.says(place, Meaning::Place) => {
-                return true;
-            }
-            None if [',', '-', '.', '/', ':']
-                .iter()
-                .any(|sign| reading.is_sign(place, *sign)) => {}
-            None => return false,
+        if let Some(mark) = reading.mark_of(place) {
+            return mark == Mark::Address || mark == Mark::Phone;
+        }
+        if reading.reads(place, TOWARDS) || reading.says(place, Meaning::Place) {
+            return true;
+        }
+        let divides = [',', '-', '.', '/', ':'];
+        if !divides.iter().any(|sign| reading.is_sign(place, *sign)) {
+            return false;
         }
         before = place;
     }

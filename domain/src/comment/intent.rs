@@ -85,20 +85,19 @@ impl Said<'_, '_> {
         if (self.has(Meaning::Spam) || self.has_link()) && !self.has_code() {
             return true;
         }
+        // `shop mình có bán … không` is a buyer.
+        if self.has(Meaning::Ask) || self.has_sign('?') || self.ends_with_no() {
+            return false;
+        }
         let contact =
             self.gives_a_phone() || self.has(Meaning::Inbox) || self.has(Meaning::PhoneWord);
-        let offers = self.has(Meaning::RivalOffer) || self.reading_says_sells();
-        let calls = self.has(Meaning::Crowd) || contact;
-        (self.has(Meaning::Rival) && offers && calls && !self.has(Meaning::Order))
-            || (self.has(Meaning::RivalOffer)
-                && contact
-                && !self.has_code()
-                && !self.has(Meaning::Order))
-    }
-
-    fn reading_says_sells(&self) -> bool {
-        (0..self.reading.tokens.len())
-            .any(|at| self.reading.is_free(at) && self.reading.reads(at, &["bán", "sỉ"]))
+        let sells = (0..self.reading.tokens.len())
+            .any(|at| self.reading.is_free(at) && self.reading.reads(at, &["bán", "sỉ"]));
+        let offers = self.has(Meaning::RivalOffer);
+        let calls = self.has(Meaning::Crowd);
+        !self.has(Meaning::Order)
+            && ((self.has(Meaning::Rival) && (offers || sells) && (calls || contact))
+                || (offers && contact && (calls || sells) && !self.has_code()))
     }
 
     /// `http://…`, `abc.com`, `zalo.me/…`.
@@ -124,8 +123,8 @@ impl Said<'_, '_> {
     }
 
     fn complains(&self) -> bool {
-        // "If it is faulty, can I return it" asks.
-        self.has(Meaning::Complaint) && !self.has(Meaning::Condition)
+        // "If it is faulty, can I return it" asks, and so does `có bị lỗi không`.
+        self.has(Meaning::Complaint) && !self.has(Meaning::Condition) && !self.ends_with_no()
     }
 
     /// `đổi A12 sang B7`, `thay A12 bằng B7`, `sửa địa chỉ`. `đổi` alone may be a warranty's.
@@ -210,7 +209,7 @@ impl Said<'_, '_> {
         (self.has(Meaning::Ask) || half) && self.reading.quantities.is_empty()
     }
 
-    /// `A12 ko shop ơi`: a `không` with only polite words behind it.
+    /// `A12 ko shop ơi`: a `không` with only polite words and a phone behind it.
     fn ends_with_no(&self) -> bool {
         self.places(Meaning::No)
             .any(|at| self.only_politeness_from(at + 1))
@@ -225,6 +224,7 @@ impl Said<'_, '_> {
     fn only_politeness_from(&self, start: usize) -> bool {
         (start..self.reading.tokens.len()).all(|at| {
             !self.reading.tokens[at].is_alphanumeric()
+                || self.reading.mark_of(at) == Some(Mark::Phone)
                 || [
                     Meaning::Filler,
                     Meaning::Shop,

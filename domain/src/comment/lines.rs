@@ -141,9 +141,11 @@ fn assign_quantities(reading: &mut Reading<'_>, codes: &[CodeAt]) -> Vec<Option<
     }
     for quantity in single {
         let next = codes.partition_point(|code| code.start < quantity.start);
-        let place = match (side, quantity.form) {
-            (Side::Before, _) | (_, Form::Before) => next,
-            (Side::Behind | Side::Mixed, _) => next.saturating_sub(1),
+        let stands_before = side == Side::Before || quantity.form == Form::Before;
+        let place = if stands_before {
+            next
+        } else {
+            next.saturating_sub(1)
         };
         if let Some(slot) = assigned.get_mut(place.min(codes.len() - 1)) {
             if slot.is_some() {

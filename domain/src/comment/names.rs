@@ -131,11 +131,13 @@ fn is_name(reading: &Reading<'_>, at: usize, place: Place) -> bool {
     if token.lower == "anh" && at > 0 && NAMES.contains(&reading.tokens[at - 1].bare.as_str()) {
         return reading.is_free(at - 1) || reading.mark_of(at - 1) == Some(Mark::Name);
     }
-    match reading.meaning(at) {
-        None => capital || NAMES.contains(&token.bare.as_str()),
-        Some(Meaning::Later | Meaning::Cancel | Meaning::Order | Meaning::Otherwise) => {
-            capital && (place == Place::Called || ["huy", "mai"].contains(&token.lower.as_str()))
-        }
-        Some(_) => false,
-    }
+    let Some(meaning) = reading.meaning(at) else {
+        return capital || NAMES.contains(&token.bare.as_str());
+    };
+    let may_be_called_so = matches!(
+        meaning,
+        Meaning::Later | Meaning::Cancel | Meaning::Order | Meaning::Otherwise
+    );
+    let usual = place == Place::Called || ["huy", "mai"].contains(&token.lower.as_str());
+    may_be_called_so && capital && usual
 }

@@ -261,16 +261,15 @@ fn ordered_numeral(reading: &Reading<'_>, at: usize) -> Option<u32> {
 
 /// Whether a code follows, with only its name, its variants or `mã` before it.
 fn next_is_a_code(reading: &Reading<'_>, from: usize) -> bool {
+    let passes = |at: usize| {
+        matches!(reading.mark_of(at), Some(Mark::Variant | Mark::ProductName))
+            || reading.says(at, Meaning::CodeWord)
+    };
     let mut at = from;
-    loop {
-        match reading.mark_of(at) {
-            Some(Mark::Code) => return true,
-            Some(Mark::Variant | Mark::ProductName) => at += 1,
-            Some(_) => return false,
-            None if reading.says(at, Meaning::CodeWord) => at += 1,
-            None => return false,
-        }
+    while passes(at) {
+        at += 1;
     }
+    reading.mark_of(at) == Some(Mark::Code)
 }
 
 /// `A12 2`: a number right behind its code, or behind the code's variants. Probably the quantity.
@@ -280,22 +279,16 @@ fn bare(reading: &mut Reading<'_>, at: usize) -> Option<QuantityAt> {
         return None;
     }
     let touches = reading.is_glued(at + 1) && reading.tokens[at + 1].is_alphanumeric();
-    let mut behind = at;
-    let code = loop {
-        behind = behind.checked_sub(1)?;
-        let skips = match reading.mark_of(behind) {
-            Some(Mark::Code) => break reading.codes.iter().find(|code| code.end == behind + 1)?,
-            Some(Mark::Variant | Mark::ProductName) => true,
-            Some(_) => false,
-            None => LABELS_BEFORE_A_NUMBER
-                .iter()
-                .chain(&[',', '(', '+'])
-                .any(|sign| reading.is_sign(behind, *sign)),
-        };
-        if !skips {
-            return None;
-        }
+    let passes = |at: usize| {
+        let signs = LABELS_BEFORE_A_NUMBER.iter().chain(&[',', '(', '+']);
+        matches!(reading.mark_of(at), Some(Mark::Variant | Mark::ProductName))
+            || (reading.is_free(at) && signs.clone().any(|sign| reading.is_sign(at, *sign)))
     };
+    let mut end = at;
+    while end > 0 && passes(end - 1) {
+        end -= 1;
+    }
+    let code = reading.codes.iter().find(|code| code.end == end)?;
     if touches {
         return None;
     }

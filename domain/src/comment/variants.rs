@@ -178,15 +178,11 @@ fn is_a_name(reading: &Reading<'_>, start: usize, end: usize, name: &str) -> boo
 
 /// Whether only variants stand between the token and a code before it.
 fn is_beside_a_code(reading: &Reading<'_>, at: usize) -> bool {
-    let mut before = at;
-    while let Some(place) = before.checked_sub(1) {
-        match reading.mark_of(place) {
-            Some(Mark::Code) => return true,
-            Some(Mark::Variant) => before = place,
-            Some(_) | None => return false,
-        }
+    let mut start = at;
+    while start > 0 && reading.mark_of(start - 1) == Some(Mark::Variant) {
+        start -= 1;
     }
-    false
+    start > 0 && reading.mark_of(start - 1) == Some(Mark::Code)
 }
 
 /// `2 cai den`.

@@ -358,14 +358,14 @@ pub(super) const PHRASES: &[(Meaning, &str)] = &[
         Meaning::Complaint,
         "lừa đảo|lừa|bị lỗi|hàng lỗi|lỗi rồi|bị hư|hư rồi|bị hỏng|hỏng rồi|bị vỡ|vỡ rồi|bị bể|bể rồi|bị móp|bị trầy|bị nứt|kém chất lượng|chất lượng kém|tệ|tệ quá|quá tệ|thất vọng|giao sai|giao nhầm|giao thiếu\
          |giao lộn|gửi sai|gửi nhầm|gửi thiếu|thiếu hàng|khiếu nại|bức xúc|hàng giả|hàng nhái|hàng fake|fake|dỏm|hàng dỏm|đồ dỏm|không hoạt động|ko hoạt động|không lên nguồn|ko lên nguồn|không sạc được|ko sạc được\
-         |không sạc được|trả hàng|hoàn tiền|hoàn hàng|làm ăn|làm ăn kiểu|mất dạy|tố cáo|phốt|bóc phốt|không trả lời|ko trả lời|ko rep|k rep|không rep|chán|chán shop|không giống|ko giống|không đúng|ko đúng\
-         |xài không được|dùng không được|dùng ko được|xài ko được|mới dùng đã|mới mua đã|hư hỏng|giao trễ|giao chậm|giao lâu|lâu quá",
+         |không sạc được|trả hàng|hoàn tiền|hoàn hàng|làm ăn kiểu|mất dạy|tố cáo|phốt|bóc phốt|không trả lời|ko trả lời|ko rep|k rep|không rep|chán shop|không giống|ko giống|không đúng|ko đúng\
+         |xài không được|dùng không được|dùng ko được|xài ko được|mới dùng đã|mới mua đã|hư hỏng|giao trễ|giao chậm|giao lâu",
     ),
     (
         Meaning::OrderStatus,
         "chưa nhận được|chưa nhận|chưa thấy|chưa giao|chưa gửi|chưa ship|chưa gọi|chưa có hàng|chưa tới|chưa đến|vẫn chưa|mã vận đơn|vận đơn|tra đơn|kiểm tra đơn|check đơn|tracking|theo dõi đơn|khi nào giao\
          |bao giờ giao|chừng nào giao|khi nào ship|bao giờ ship|khi nào nhận|bao giờ nhận|khi nào có hàng|khi nào tới|bao giờ tới|bao giờ có|khi nào gửi|giao chưa|gửi chưa|ship chưa|đi chưa|tới đâu|tới đâu rồi|đến đâu rồi\
-         |lên đơn chưa|có đơn chưa|đơn đâu|đơn em đâu|đơn của em|đơn của mình|đơn hàng của em|đơn hàng của mình|đơn em|đơn mình|giao hàng chưa|gửi hàng chưa",
+         |lên đơn chưa|có đơn chưa|đơn đâu|đơn em đâu|đơn em sao|đơn của em sao|đơn mình sao|đơn hàng sao|đơn của em đâu|đơn em thế nào|đơn của em thế nào|giao hàng chưa|gửi hàng chưa",
     ),
     (
         Meaning::Spam,
