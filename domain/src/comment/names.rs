@@ -106,7 +106,8 @@ fn parts_of_their_own(reading: &mut Reading<'_>) {
         let all = (1..LONGEST).contains(&length)
             && (start..end)
                 .all(|at| reading.is_free_word(at) && is_name(reading, at, Place::Beside));
-        if all && start > 0 {
+        // At the very beginning it may be a friend who is called, unless somebody orders by phone.
+        if all && (start > 0 || !reading.phones.is_empty()) {
             reading.mark(start, end, Mark::Name);
         }
         start = if at_end || reading.tokens[end].new_line {

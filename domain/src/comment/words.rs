@@ -199,7 +199,7 @@ pub(super) const PHRASES: &[(Meaning, &str)] = &[
     ),
     (
         Meaning::Filler,
-        "ship|ship cod|cod|giao|giao hàng|giao nhanh|ship nhanh|ship gấp|gửi|gửi hàng|giao tận nơi|giao tận nhà|tận nhà|về quê|liền tay|free size|freesize|ship tận nơi|tận nơi|freeship|free ship\
+        "ship|ship cod|cod|giao|giao hàng|giao nhanh|ship nhanh|ship gấp|gửi|gửi hàng|giao tận nơi|giao tận nhà|tận nhà|về quê|quê|liền tay|free size|freesize|ship tận nơi|tận nơi|freeship|free ship\
          |fs|miễn phí ship|miễn ship|nhận|nhận hàng|khi nhận hàng|tiền mặt|thanh toán khi nhận hàng|trả tiền khi nhận hàng\
          |nhận hàng trả tiền|gọi|gọi trước|gọi em|gọi lại|alo trước|trước khi giao|gọi trước khi giao|giờ hành chính\
          |trong giờ hành chính|ngoài giờ|buổi sáng|buổi trưa|buổi chiều|buổi tối|sáng|trưa|chiều|tối|chiều nay|tối nay|sáng nay\
