@@ -42,6 +42,22 @@ pub(super) fn has_order_word(reading: &Reading<'_>) -> bool {
     said.has(Meaning::Order) || said.gives()
 }
 
+/// `đơn A12`, `giao A12`, `nhận A12` without a word that orders: it may be an order of before.
+pub(super) fn may_mean_an_earlier_order(reading: &Reading<'_>) -> bool {
+    let speaks_of_an_order =
+        (0..reading.tokens.len()).any(|at| reading.is_free(at) && reading.reads(at, &["đơn"]));
+    let delivers = reading.codes.iter().any(|code| {
+        let mut start = code.start;
+        while start > 0 && reading.says(start - 1, Meaning::Person) {
+            start -= 1;
+        }
+        start > 0
+            && reading.is_free(start - 1)
+            && reading.reads(start - 1, &["giao", "gửi", "nhận"])
+    });
+    !has_order_word(reading) && (speaks_of_an_order || delivers)
+}
+
 /// Whether the comment calls somebody else to look.
 pub(super) fn calls_a_friend(reading: &Reading<'_>) -> bool {
     Said { reading }.calls_a_friend()

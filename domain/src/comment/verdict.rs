@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::intent::{calls_a_friend, has_order_word, of};
+use super::intent::{calls_a_friend, has_order_word, may_mean_an_earlier_order, of};
 use super::lines::{Drawn, draw};
 use super::reading::{Mark, Reading};
 use super::reason::{Reason, Says, Weight};
@@ -86,6 +86,9 @@ fn judge(mut reading: Reading<'_>, phone_on_file: bool) -> Understanding {
             word: "ơi".to_owned(),
             says: Says::Watches,
         });
+    }
+    if may_mean_an_earlier_order(&reading) {
+        reading.doubt(Reason::NothingOrders);
     }
     left::doubt(&mut reading);
     let action = act(&mut reading, intent, &drawn, phone_on_file, &evidence);

@@ -195,7 +195,7 @@ pub(super) const PHRASES: &[(Meaning, &str)] = &[
     ),
     (
         Meaning::Person,
-        "ba me|bo me|me|me em|ong|co chu|chu|bac|chi|minh|vo|chong|cau",
+        "ba me|bo me|me|me em|ong|be|co chu|chu|bac|chi|minh|vo|chong|cau",
     ),
     (
         Meaning::Filler,
@@ -253,7 +253,7 @@ pub(super) const PHRASES: &[(Meaning, &str)] = &[
     // Without marks these are also other words; the address finder reads them where a number follows.
     (
         Meaning::Otherwise,
-        "to|can|xa|tang|tinh|pho|toa|ban|lo|che|den|do|mo|vang|xin|ba|tất cả|tổng cộng|tổng|đừng",
+        "to|can|xa|tang|tinh|pho|toa|ban|lo|che|hu|den|do|mo|vang|xin|ba|tất cả|tổng cộng|tổng|đừng",
     ),
     (
         Meaning::Place,
@@ -324,7 +324,7 @@ pub(super) const PHRASES: &[(Meaning, &str)] = &[
     ),
     (
         Meaning::Otherwise,
-        "huy|bỏ|nhầm|lộn|sai|trừ|bớt|giảm|thôi|chỉ|nhưng|nhưng mà|mà|hết|tặng|bán|khác|như cũ|như lần trước|như mọi khi|thiếu|dư|đủ|toàn bộ|hết luôn|so|bo|tra|dung|ngoài|cu|doi|hoan|cũ|mỗi tội|combo|cặp|đôi|chục|tá|lố|thùng|cap doi|moi",
+        "huy|bỏ|nhầm|lộn|sai|trừ|bớt|giảm|thôi|chỉ|nhưng|nhưng mà|mà|hết|tặng|bán|khác|trả|hoàn|lỗi|hư|hỏng|vỡ|bể|như cũ|như lần trước|như mọi khi|thiếu|dư|đủ|toàn bộ|hết luôn|so|bo|tra|dung|ngoài|cu|doi|hoan|cũ|mỗi tội|combo|cặp|đôi|chục|tá|lố|thùng|cap doi|moi",
     ),
     // Presents for somebody are usual; `tặng` alone asks for one.
     (
