@@ -137,3 +137,11 @@ fn every_given_comment_is_understood_as_labelled() {
     let misread = misread(&rows);
     assert!(misread.is_empty(), "\n{misread}");
 }
+
+#[test]
+fn every_own_comment_is_understood_as_labelled() {
+    let rows = rows(include_str!("data/comments/own.jsonl"));
+    assert_eq!(rows.len(), 294);
+    let misread = misread(&rows);
+    assert!(misread.is_empty(), "\n{misread}");
+}

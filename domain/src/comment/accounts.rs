@@ -39,7 +39,7 @@ pub(super) fn cut(reading: &mut Reading<'_>) {
     while at < reading.tokens.len() {
         if is_label(reading, at) {
             label = Some(at);
-        } else if label.is_some_and(|label| at - label > APART) {
+        } else if label.is_some_and(|label| at - label > APART) || ends_a_part(reading, at) {
             label = None;
         }
         if label.is_some() && reading.is_free_number(at) {
@@ -62,6 +62,13 @@ pub(super) fn cut(reading: &mut Reading<'_>) {
         }
         at += 1;
     }
+}
+
+/// `gửi em stk, A12 0901234567`: what stands behind a comma or a code is no account.
+fn ends_a_part(reading: &Reading<'_>, at: usize) -> bool {
+    let token = &reading.tokens[at];
+    let code_like = token.is_number() && token.glued && at > 0 && reading.tokens[at - 1].is_word();
+    code_like || token.new_line || token.is_sign(',') || token.is_sign(';')
 }
 
 fn is_label(reading: &Reading<'_>, at: usize) -> bool {

@@ -53,7 +53,7 @@ const TWO_WORDS: &[[&str; 2]] = &[
 const SHORT: &[(&str, u32)] = &[("q", 12), ("p", 28), ("f", 28)];
 /// Words behind which a place follows.
 const TOWARDS: &[&str] = &[
-    "về", "tới", "đến", "ở", "ship", "giao", "gửi", "tại", "qua", "địa", "chỉ",
+    "đc", "về", "tới", "đến", "ở", "ship", "giao", "gửi", "tại", "qua", "địa", "chỉ",
 ];
 /// First words of streets and of the people they are named after.
 const STREETS: &[&str] = &[
@@ -74,6 +74,8 @@ pub(super) fn cut(reading: &mut Reading<'_>) {
         } else if let Some((start, end)) = numbered(reading, at).or_else(|| house(reading, at)) {
             reading.mark(start, end, Mark::Address);
             at = words_end(reading, end, Sure::No).max(at + 1);
+        } else if reading.says(at, Meaning::PlaceWord) && follows_a_place(reading, at) {
+            at = words_end(reading, at, Sure::No).max(at + 1);
         } else {
             at += 1;
         }
@@ -110,7 +112,8 @@ fn is_label(reading: &Reading<'_>, at: usize) -> Option<usize> {
     if split {
         return Some(at + 3);
     }
-    (short && (colon || number)).then_some(at + 1)
+    let place = reading.says(at + 1, Meaning::Place) || reading.says(at + 1, Meaning::PlaceWord);
+    (short && (colon || number || place)).then_some(at + 1)
 }
 
 /// `quận 7`, `hẻm 12/3`, `số nhà 5`, `P5 Q1` behind an address or a word like `ship`.
@@ -139,7 +142,12 @@ fn numbered(reading: &Reading<'_>, at: usize) -> Option<(usize, usize)> {
         let known = (1..=*highest).contains(&value) && follows_a_place(reading, at);
         return known.then(|| (at, number_end(reading, number)));
     }
-    (two || strong).then(|| (at, number_end(reading, number)))
+    // `Số 12, đường Lê Duẩn`: `số` alone may be anything.
+    let end = number_end(reading, number);
+    let behind = end + usize::from(reading.is_sign(end, ','));
+    let of_a_place =
+        token.reads_any(&["số"]) && number == at + 1 && reading.says(behind, Meaning::PlaceWord);
+    (two || strong || of_a_place).then_some((at, end))
 }
 
 /// Whether the token stands behind an address, a phone or a word that leads to a place.
@@ -149,16 +157,15 @@ fn follows_a_place(reading: &Reading<'_>, at: usize) -> bool {
         let Some(place) = before.checked_sub(1) else {
             return false;
         };
-        match reading.mark_of(place) {
-            Some(Mark::Address | Mark::Phone) => return true,
-            Some(_) => return false,
-            None if reading.reads(place, TOWARDS) || reading.says(place, Meaning::Place) => {
-                return true;
-            }
-            None if [',', '-', '.', '/', ':']
-                .iter()
-                .any(|sign| reading.is_sign(place, *sign)) => {}
-            None => return false,
+        if let Some(mark) = reading.mark_of(place) {
+            return mark == Mark::Address || mark == Mark::Phone;
+        }
+        if reading.reads(place, TOWARDS) || reading.says(place, Meaning::Place) {
+            return true;
+        }
+        let divides = [',', '-', '.', '/', ':'];
+        if !divides.iter().any(|sign| reading.is_sign(place, *sign)) {
+            return false;
         }
         before = place;
     }
@@ -180,28 +187,20 @@ fn house(reading: &Reading<'_>, at: usize) -> Option<(usize, usize)> {
         return None;
     }
     let capitals = reading.has_small_letters && first.capital && second.capital;
-    let place = |at: usize| reading.meaning(at).is_some_and(is_of_a_place);
-    let unlisted = |at: usize| reading.meaning(at).is_none() || place(at);
-    let known = first.reads_any(STREETS) && first.lower.len() > 2;
-    let street = capitals || known || (place(end) && place(end + 1));
-    (street && unlisted(end) && unlisted(end + 1) && !names_a_product(reading, end))
-        .then_some((at, end))
+    // A province has no houses: `11 Hà Nội` is a number and a place. Some districts are streets too.
+    let district = first.reads("hai") && reading.says(end, Meaning::Place);
+    let unlisted = |at: usize| reading.meaning(at).is_none() || district;
+    let known = (first.reads_any(STREETS) && first.lower.len() > 2) || district;
+    ((capitals || known)
+        && unlisted(end)
+        && (unlisted(end + 1) || reading.meaning(end + 1).is_some_and(is_of_a_place))
+        // `2 Tai Nghe`: goods are counted.
+        && !reading.catalogue.has_first_word(&first.bare))
+    .then_some((at, end))
 }
 
 fn is_of_a_place(meaning: Meaning) -> bool {
     matches!(meaning, Meaning::Place | Meaning::PlaceWord)
-}
-
-/// `2 Tai Nghe`: goods are counted.
-fn names_a_product(reading: &Reading<'_>, at: usize) -> bool {
-    let token = &reading.tokens[at];
-    reading.live.products.values().any(|product| {
-        product
-            .name
-            .split_whitespace()
-            .next()
-            .is_some_and(|first| token.reads(&first.to_lowercase()))
-    })
 }
 
 /// Whether the number counts pieces: before a unit, before a code, behind `x`.
@@ -257,7 +256,10 @@ fn words_end(reading: &mut Reading<'_>, start: usize, sure: Sure) -> usize {
                 .tokens
                 .get(end)
                 .is_some_and(|next| next.is_word() && !next.glued && !next.new_line);
-            let fits = sure == Sure::Yes && word && !counts(reading, at) && reading.is_free(end);
+            let numbered = at > 0 && reading.reads(at - 1, &["số"]);
+            let stands_free = end == reading.tokens.len() || reading.is_free(end);
+            let fits =
+                sure == Sure::Yes && (word || numbered) && !counts(reading, at) && stands_free;
             if !fits && house(reading, at).is_none() {
                 break;
             }
@@ -266,7 +268,8 @@ fn words_end(reading: &mut Reading<'_>, start: usize, sure: Sure) -> usize {
             continue;
         }
         let of_an_address = match reading.meaning(at) {
-            None => token.is_word() && !token.glued,
+            // `P.Bến Nghé` is a name; letters that touch digits may be a code.
+            None => token.is_word() && !(token.glued && reading.tokens[at - 1].is_number()),
             Some(meaning) => {
                 is_of_a_place(meaning)
                     || (token.capital && reading.has_small_letters && is_name_like(meaning))

@@ -5,11 +5,11 @@
 
 use std::collections::HashSet;
 
-use super::live::{Spelling, name_tokens, spellings};
+use super::catalogue::{Catalogue, Spelling};
 use super::quantities::{UNITS, is_times};
 use super::reading::{CodeAt, Mark, Reading};
 use super::reason::Reason;
-use super::token::{Kind, Token};
+use super::token::Kind;
 use super::words::Meaning;
 use crate::text::nearest;
 
@@ -47,13 +47,10 @@ const BUILDINGS: &[&str] = &[
 const PLACES: &[&str] = &["q", "p", "f", "t"];
 
 pub(super) fn find(reading: &mut Reading<'_>) {
-    let spellings = spellings(reading.live);
+    let catalogue = reading.catalogue;
     let mut at = 0;
     while at < reading.tokens.len() {
-        let found = match spellings.get(&reading.tokens[at].bare) {
-            Some(known) if reading.is_free(at) => code_at(reading, known, at),
-            Some(_) | None => None,
-        };
+        let found = code_at(reading, catalogue, at);
         at = match found {
             Some((end, spelling)) => take(reading, at, end, spelling),
             None => at + 1,
@@ -67,27 +64,36 @@ pub(super) fn find(reading: &mut Reading<'_>) {
     }
 }
 
-fn code_at<'s, 'l>(
+fn code_at<'c, 'l>(
     reading: &Reading<'_>,
-    known: &'s [Spelling<'l>],
+    catalogue: &'c Catalogue<'l>,
     start: usize,
-) -> Option<(usize, &'s Spelling<'l>)> {
+) -> Option<(usize, &'c Spelling<'l>)> {
+    if !reading.is_free(start) || !reading.tokens[start].is_alphanumeric() {
+        return None;
+    }
     let token = &reading.tokens[start];
-    let touches = token.glued && start > 0 && reading.tokens[start - 1].is_alphanumeric();
+    // `2xA12`: the tokens are parted at the x.
+    let times = start >= 2
+        && reading.tokens[start - 1].lower == "x"
+        && reading.tokens[start - 2].is_number();
+    let touches = token.glued && start > 0 && reading.tokens[start - 1].is_alphanumeric() && !times;
     let number_goes_on = token.is_number() && reading.is_part_of_a_longer_number(start);
     if touches || number_goes_on {
         return None;
     }
-    known.iter().find_map(|spelling| {
-        let end = spelled_end(reading, &spelling.parts, start)?;
+    (1..=catalogue.most_parts).rev().find_map(|count| {
+        let (end, parts) = parts_at(reading, start, count)?;
+        let spelling = catalogue.spelling(&parts)?;
         stands_alone(reading, start, end, spelling).then_some((end, spelling))
     })
 }
 
-/// Where the parts of a code end, with at most one space, dot or dash between two of them.
-fn spelled_end(reading: &Reading<'_>, parts: &[String], start: usize) -> Option<usize> {
+/// The next `count` words and numbers and where they end, with at most one space, dot or dash between.
+fn parts_at(reading: &Reading<'_>, start: usize, count: usize) -> Option<(usize, String)> {
     let mut at = start;
-    for (place, part) in parts.iter().enumerate() {
+    let mut parts = String::new();
+    for place in 0..count {
         if place > 0 {
             let signed = ['.', '-', '_']
                 .iter()
@@ -95,14 +101,16 @@ fn spelled_end(reading: &Reading<'_>, parts: &[String], start: usize) -> Option<
             if signed && reading.is_glued(at) && reading.is_glued(at + 1) {
                 at += 1;
             }
+            parts.push(' ');
         }
         let token = reading.tokens.get(at)?;
-        if token.bare != *part || !reading.is_free(at) || (place > 0 && token.new_line) {
+        if !token.is_alphanumeric() || !reading.is_free(at) || (place > 0 && token.new_line) {
             return None;
         }
+        parts.push_str(&token.bare);
         at += 1;
     }
-    Some(at)
+    Some((at, parts))
 }
 
 fn is_spaced(reading: &Reading<'_>, start: usize, end: usize) -> bool {
@@ -122,11 +130,7 @@ fn stands_alone(reading: &Reading<'_>, start: usize, end: usize, spelling: &Spel
         reading.says(before, Meaning::CodeWord) || reading.is_sign(before, '#')
     });
     let counts = next.is_some_and(|next| next.reads_any(UNITS) || next.reads_any(OTHER_UNITS));
-    let only_digits = spelling
-        .parts
-        .iter()
-        .all(|part| part.bytes().all(|letter| letter.is_ascii_digit()));
-    if only_digits {
+    if spelling.is_number {
         // A bare number may be anything; `find_unknown` sees to it when nothing else explains it.
         return labelled && !counts;
     }
@@ -181,7 +185,7 @@ fn is_meant_as_a_code(reading: &Reading<'_>, start: usize, end: usize) -> bool {
     });
     let capital = letter.capital && reading.has_small_letters;
     let given = start.checked_sub(1).is_some_and(|before| {
-        reading.says(before, Meaning::Give) || reading.says(before, Meaning::Person)
+        reading.reads(before, &["cho", "của"]) || reading.says(before, Meaning::Person)
     });
     let behind = match reading.tokens.get(end) {
         None => true,
@@ -202,136 +206,24 @@ fn is_meant_as_a_code(reading: &Reading<'_>, start: usize, end: usize) -> bool {
     behind && !given && (ordered || capital || !calls)
 }
 
-/// Explains the product's own name beside its code: `2 củ sạc A12`, `máy lọc không khí MH102`. A name
-/// of another product is a doubt.
-pub(super) fn find_product_names(reading: &mut Reading<'_>) {
-    for code in reading.codes.clone() {
-        let Some(product) = reading.live.products.get(&code.code) else {
-            continue;
-        };
-        let name = name_tokens(&product.name);
-        let mut end = code.start;
-        while end > 0 && (reading.says(end - 1, Meaning::CodeWord) || is_bracket(reading, end - 1))
-        {
-            end -= 1;
-        }
-        while let Some(start) = name_run(reading, &name, end, Side::Before) {
-            reading.mark(start, end, Mark::ProductName);
-            end = start;
-        }
-        let mut start = code.end;
-        while is_bracket(reading, start) {
-            start += 1;
-        }
-        while let Some(end) = name_run(reading, &name, start, Side::Behind) {
-            reading.mark(start, end, Mark::ProductName);
-            start = end;
-        }
-    }
-    find_other_products(reading);
-}
-
-fn is_bracket(reading: &Reading<'_>, at: usize) -> bool {
-    ['(', ')', '-', ':']
-        .iter()
-        .any(|sign| reading.is_sign(at, *sign))
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Side {
-    Before,
-    Behind,
-}
-
-/// The longest piece of the name that stands at `at`, and its other end. A single short or doubtful
-/// word is no name.
-fn name_run(reading: &Reading<'_>, name: &[Token], at: usize, side: Side) -> Option<usize> {
-    let most = name.len().min(16);
-    (1..=most).rev().find_map(|length| {
-        let start = match side {
-            Side::Before => at.checked_sub(length)?,
-            Side::Behind => at,
-        };
-        let written = reading.tokens.get(start..start + length)?;
-        let free = (start..start + length).all(|place| reading.is_free(place));
-        let same = |piece: &[Token]| {
-            piece
-                .iter()
-                .zip(written)
-                .all(|(one, other)| same(one, other))
-        };
-        let known = free && name.windows(length).any(same);
-        let single = &written[0];
-        let fits = length > 1
-            || (single.is_word()
-                && single.bare.len() > 1
-                && reading
-                    .meaning(start)
-                    .is_none_or(|it| it == Meaning::Goods || it == Meaning::Unit));
-        (known && fits).then_some(match side {
-            Side::Before => start,
-            Side::Behind => start + length,
-        })
-    })
-}
-
-fn same(name: &Token, written: &Token) -> bool {
-    if name.is_number() || written.is_number() {
-        name.lower == written.lower
-    } else {
-        written.reads(&name.lower)
-    }
-}
-
-/// Two words in a row of the name of a product whose code is not written.
-fn find_other_products(reading: &mut Reading<'_>) {
-    if reading.codes.is_empty() {
-        return;
-    }
-    let mut first_words: HashSet<(String, String)> = HashSet::new();
-    for product in reading.live.products.values() {
-        if let [first, second, ..] = &name_tokens(&product.name)[..] {
-            first_words.insert((first.bare.clone(), second.bare.clone()));
-        }
-    }
-    let named = (1..reading.tokens.len()).any(|at| {
-        let pair = (
-            reading.tokens[at - 1].bare.clone(),
-            reading.tokens[at].bare.clone(),
-        );
-        let own = reading.mark_of(at) == Some(Mark::ProductName)
-            || reading.mark_of(at - 1) == Some(Mark::ProductName)
-            || reading.mark_of(at) == Some(Mark::Code);
-        !own && first_words.contains(&pair)
-    });
-    if named {
-        reading.doubt(Reason::OtherProduct);
-    }
-}
-
 /// Letters that touch digits, and numbers behind `mã`, that nothing has explained; and numbers that are
 /// codes made of digits only.
 pub(super) fn find_unknown(reading: &mut Reading<'_>) {
-    let digits_only: HashSet<&str> = reading
-        .live
-        .products
-        .keys()
-        .map(String::as_str)
-        .filter(|code| code.bytes().all(|letter| letter.is_ascii_digit()))
-        .collect();
+    let catalogue = reading.catalogue;
+    let mut suggested = false;
     for at in 0..reading.tokens.len() {
         if !reading.tokens[at].is_number() {
             continue;
         }
-        let is_digit_code = digits_only.contains(reading.tokens[at].lower.as_str());
-        let counted = reading
+        let digit_code = catalogue.spelling(&reading.tokens[at].lower);
+        let bare_quantity = reading
             .quantities
             .iter()
-            .find(|quantity| (quantity.start..quantity.end).contains(&at))
-            .map(|quantity| (quantity.end - quantity.start, quantity.value));
-        let bare_quantity = counted.is_some_and(|(length, _)| length == 1);
-        if is_digit_code && (reading.is_free(at) || bare_quantity) {
-            let product = reading.tokens[at].lower.clone();
+            .any(|quantity| quantity.start == at && quantity.end == at + 1);
+        if let Some(spelling) = digit_code
+            && (reading.is_free(at) || bare_quantity)
+        {
+            let product = spelling.code.to_owned();
             reading.doubt(Reason::UnclearCode {
                 product: product.clone(),
             });
@@ -351,9 +243,16 @@ pub(super) fn find_unknown(reading: &mut Reading<'_>) {
             let end = at + 1 + usize::from(letters_go_on(reading, at + 1));
             let written = reading.written(start, end).to_uppercase();
             let is_short = written.chars().count() <= 10;
-            let codes = reading.live.products.keys().map(String::as_str);
+            let codes = catalogue.live.products.keys().map(String::as_str);
+            // Comparing with the whole list is dear, and one suggestion is enough.
+            let near = if suggested {
+                None
+            } else {
+                nearest(&written, codes)
+            };
+            suggested = true;
             reading.doubt(Reason::UnknownCode {
-                nearest: nearest(&written, codes).map(str::to_owned),
+                nearest: near.map(str::to_owned),
                 written: if is_short { written } else { "…".into() },
             });
             reading.mark(start, end, Mark::UnknownCode);

@@ -9,6 +9,9 @@ const PARTS_OF_DAY: &[&str] = &["sáng", "trưa", "chiều", "tối", "đêm"];
 
 pub(super) fn cut(reading: &mut Reading<'_>) {
     for at in 0..reading.tokens.len() {
+        if is_face(reading, at) {
+            reading.mark(at, at + 1, Mark::Emoticon);
+        }
         if !reading.is_free_number(at) {
             continue;
         }
@@ -25,6 +28,17 @@ pub(super) fn cut(reading: &mut Reading<'_>) {
 }
 
 type Cut = (usize, usize, Mark);
+
+/// The letter of `:D`, `:v`, `=P`.
+fn is_face(reading: &Reading<'_>, at: usize) -> bool {
+    at > 0
+        && reading.is_free_word(at)
+        && reading.is_glued(at)
+        && !reading.is_glued(at - 1)
+        && (reading.is_sign(at - 1, ':') || reading.is_sign(at - 1, '='))
+        && ["d", "v", "p", "o"].contains(&reading.tokens[at].lower.as_str())
+        && !reading.is_glued(at + 1)
+}
 
 /// `<3`.
 fn emoticon(reading: &Reading<'_>, at: usize) -> Option<Cut> {
@@ -110,8 +124,10 @@ fn grouped_end(reading: &Reading<'_>, at: usize) -> usize {
 /// left unexplained.
 fn time(reading: &Reading<'_>, at: usize) -> Option<Cut> {
     let before = |words: &[&str]| at > 0 && reading.reads(at - 1, words);
-    if reading.reads(at + 1, &["h", "giờ"]) {
-        let minutes = reading.is_glued(at + 2) && reading.is_free_number(at + 2);
+    let at_most = |at: usize, most: u32| reading.tokens[at].value().is_some_and(|it| it <= most);
+    if reading.reads(at + 1, &["h", "giờ"]) && at_most(at, 24) {
+        let minutes =
+            reading.is_glued(at + 2) && reading.is_free_number(at + 2) && at_most(at + 2, 59);
         let end = at + 2 + usize::from(minutes);
         if before(&["sau", "trước", "lúc", "khoảng", "tầm", "từ", "đến"]) {
             return Some((at - 1, end, Mark::Time));
@@ -121,7 +137,8 @@ fn time(reading: &Reading<'_>, at: usize) -> Option<Cut> {
         return (part || delivers).then_some((at, end + usize::from(part), Mark::Time));
     }
     if before(&["ngày"]) {
-        let month = reading.is_sign(at + 1, '/') && reading.is_free_number(at + 2);
+        let month =
+            reading.is_sign(at + 1, '/') && reading.is_free_number(at + 2) && at_most(at + 2, 12);
         let end = if month { at + 3 } else { at + 1 };
         // `ngày 2 cái` counts, and so does `ngày 2 A12`.
         let delivers = at >= 2 && reading.reads(at - 2, &["giao", "nhận", "ship", "gửi"]);
@@ -129,7 +146,7 @@ fn time(reading: &Reading<'_>, at: usize) -> Option<Cut> {
             .tokens
             .get(end)
             .is_some_and(|next| next.is_word() && !next.new_line);
-        return (delivers && !counts).then_some((at - 1, end, Mark::Time));
+        return (delivers && !counts && at_most(at, 31)).then_some((at - 1, end, Mark::Time));
     }
     let weekday = before(&["thứ"])
         && (2..=7).contains(&reading.tokens[at].value().unwrap_or(0))

@@ -18,9 +18,8 @@ fn find_masked(reading: &mut Reading<'_>) {
     let mut at = 0;
     while at < reading.tokens.len() {
         let token = &reading.tokens[at];
-        let begins = token.is_number()
-            && (token.lower.starts_with('0') || token.lower.starts_with("84"))
-            && reading.is_free(at);
+        let of_a_word = token.glued && at > 0 && reading.tokens[at - 1].is_word();
+        let begins = token.is_number() && !of_a_word && begins_a_phone(&token.lower);
         let end = if begins {
             masked_end(reading, at)
         } else {
@@ -35,6 +34,12 @@ fn find_masked(reading: &mut Reading<'_>) {
             None => at += 1,
         }
     }
+}
+
+/// `0`, `09…`, `84…`, and no `05` of a code.
+fn begins_a_phone(digits: &str) -> bool {
+    let national = digits.strip_prefix("84").or(digits.strip_prefix('0'));
+    national.is_some_and(|rest| rest.is_empty() || rest.starts_with(['3', '5', '7', '8', '9']))
 }
 
 /// Where a masked number that begins at `start` ends.
@@ -126,7 +131,8 @@ fn give(reading: &mut Reading<'_>, one: usize, other: usize) {
     for at in first..=last + 2 {
         let meaning = reading.meaning(at);
         let names = meaning == Some(Meaning::PhoneWord) || meaning == Some(Meaning::Inbox);
-        let done = meaning == Some(Meaning::Done);
+        // `số mới em ib`: another one than before.
+        let done = meaning == Some(Meaning::Done) && !reading.reads(at, &["mới"]);
         let explains =
             at <= last && (names || done) || done && (at == last + 1 || reading.is_free(last + 1));
         if explains {

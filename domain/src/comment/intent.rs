@@ -42,6 +42,27 @@ pub(super) fn has_order_word(reading: &Reading<'_>) -> bool {
     said.has(Meaning::Order) || said.gives()
 }
 
+/// `đơn A12`, `giao A12`, `nhận A12` without a word that orders: it may be an order of before.
+pub(super) fn may_mean_an_earlier_order(reading: &Reading<'_>) -> bool {
+    let speaks_of_an_order =
+        (0..reading.tokens.len()).any(|at| reading.is_free(at) && reading.reads(at, &["đơn"]));
+    let delivers = reading.codes.iter().any(|code| {
+        let mut start = code.start;
+        while start > 0 && reading.says(start - 1, Meaning::Person) {
+            start -= 1;
+        }
+        start > 0
+            && reading.is_free(start - 1)
+            && reading.reads(start - 1, &["giao", "gửi", "nhận"])
+    });
+    !has_order_word(reading) && (speaks_of_an_order || delivers)
+}
+
+/// Whether the comment calls somebody else to look.
+pub(super) fn calls_a_friend(reading: &Reading<'_>) -> bool {
+    Said { reading }.calls_a_friend()
+}
+
 struct Said<'r, 'l> {
     reading: &'r Reading<'l>,
 }
@@ -76,23 +97,23 @@ impl Said<'_, '_> {
     }
 
     fn advertises(&self) -> bool {
-        if self.has(Meaning::Spam) || self.has_link() {
+        // With a code of ours in it a person decides; a buyer may live in a street of any name.
+        if (self.has(Meaning::Spam) || self.has_link()) && !self.has_code() {
             return true;
+        }
+        // `shop mình có bán … không` is a buyer.
+        if self.has(Meaning::Ask) || self.has_sign('?') || self.ends_with_no() {
+            return false;
         }
         let contact =
             self.gives_a_phone() || self.has(Meaning::Inbox) || self.has(Meaning::PhoneWord);
-        let offers = self.has(Meaning::RivalOffer) || self.reading_says_sells();
-        let calls = self.has(Meaning::Crowd) || contact;
-        (self.has(Meaning::Rival) && offers && calls && !self.has(Meaning::Order))
-            || (self.has(Meaning::RivalOffer)
-                && contact
-                && !self.has_code()
-                && !self.has(Meaning::Order))
-    }
-
-    fn reading_says_sells(&self) -> bool {
-        (0..self.reading.tokens.len())
-            .any(|at| self.reading.is_free(at) && self.reading.reads(at, &["bán", "sỉ"]))
+        let sells = (0..self.reading.tokens.len())
+            .any(|at| self.reading.is_free(at) && self.reading.reads(at, &["bán", "sỉ"]));
+        let offers = self.has(Meaning::RivalOffer);
+        let calls = self.has(Meaning::Crowd);
+        !self.has(Meaning::Order)
+            && ((self.has(Meaning::Rival) && (offers || sells) && (calls || contact))
+                || (offers && contact && (calls || sells) && !self.has_code()))
     }
 
     /// `http://…`, `abc.com`, `zalo.me/…`.
@@ -118,8 +139,8 @@ impl Said<'_, '_> {
     }
 
     fn complains(&self) -> bool {
-        // "If it is faulty, can I return it" asks.
-        self.has(Meaning::Complaint) && !self.has(Meaning::Condition)
+        // "If it is faulty, can I return it" asks, and so does `có bị lỗi không`.
+        self.has(Meaning::Complaint) && !self.has(Meaning::Condition) && !self.ends_with_no()
     }
 
     /// `đổi A12 sang B7`, `thay A12 bằng B7`, `sửa địa chỉ`. `đổi` alone may be a warranty's.
@@ -200,10 +221,11 @@ impl Said<'_, '_> {
         if !has_order_word(self.reading) {
             return asks || self.ends_with_half_a_question();
         }
-        self.has(Meaning::Ask) && self.reading.quantities.is_empty()
+        let half = self.follows(Meaning::HalfAsk, &[Meaning::No]);
+        (self.has(Meaning::Ask) || half) && self.reading.quantities.is_empty()
     }
 
-    /// `A12 ko shop ơi`: a `không` with only polite words behind it.
+    /// `A12 ko shop ơi`: a `không` with only polite words and a phone behind it.
     fn ends_with_no(&self) -> bool {
         self.places(Meaning::No)
             .any(|at| self.only_politeness_from(at + 1))
@@ -218,6 +240,7 @@ impl Said<'_, '_> {
     fn only_politeness_from(&self, start: usize) -> bool {
         (start..self.reading.tokens.len()).all(|at| {
             !self.reading.tokens[at].is_alphanumeric()
+                || self.reading.mark_of(at) == Some(Mark::Phone)
                 || [
                     Meaning::Filler,
                     Meaning::Shop,
@@ -252,29 +275,34 @@ impl Said<'_, '_> {
         }
         let named = self.has_code() || self.is_marked(Mark::UnknownCode);
         let phone = self.gives_a_phone();
-        let pinned = self.reading.live.pinned_code().is_some();
+        let pinned = self.reading.catalogue.live.pinned_code().is_some();
         if phone {
             return named || pinned || !self.reading.quantities.is_empty();
         }
-        if !self.reading.quantities.is_empty() {
-            return named || pinned;
-        }
-        named && !self.only_looks_on()
+        (named || !self.reading.quantities.is_empty()) && !self.only_looks_on()
     }
 
     /// Praise, waiting and calling friends, which mention a code and order nothing.
     fn only_looks_on(&self) -> bool {
-        let calls_a_friend = (1..self.reading.tokens.len()).any(|at| {
-            self.reading.reads(at, &["ơi"])
-                && self.reading.is_free(at)
-                && self.reading.meaning(at - 1).is_none()
-                && self.reading.tokens[at - 1].is_word()
-        });
         self.has(Meaning::Watch)
             || self.has(Meaning::Praise)
             || self.has(Meaning::Game)
-            || calls_a_friend
+            || self.calls_a_friend()
             || self.has_sign('@')
+    }
+
+    /// `Lan ơi`. Behind a title it is the seller that is called: `chị Lan ơi`.
+    fn calls_a_friend(&self) -> bool {
+        (1..self.reading.tokens.len()).any(|at| {
+            let name = match self.reading.mark_of(at - 1) {
+                None => {
+                    self.reading.meaning(at - 1).is_none() && self.reading.tokens[at - 1].is_word()
+                }
+                Some(mark) => mark == Mark::Name,
+            };
+            let title = at >= 2 && self.reading.says(at - 2, Meaning::Person);
+            name && !title && self.reading.is_free(at) && self.reading.reads(at, &["ơi"])
+        })
     }
 
     fn gives_a_phone(&self) -> bool {

@@ -1,6 +1,6 @@
 //! Lines of an order: which quantity and which variant belong to which code.
 
-use super::reading::{CodeAt, Form, QuantityAt, Reading, VariantAt, VariantKind};
+use super::reading::{CodeAt, Form, Mark, QuantityAt, Reading, VariantAt, VariantKind};
 use super::reason::Reason;
 use super::words::Meaning;
 use super::{Line, live::Product};
@@ -20,11 +20,17 @@ pub(super) fn draw(reading: &mut Reading<'_>) -> Vec<Drawn> {
         return pinned(reading).into_iter().collect();
     }
     doubt_alternatives(reading, &codes);
+    // `mua 1 tặng 1 x2`: two, or two and two.
+    let promoted = (0..reading.tokens.len())
+        .any(|at| reading.mark_of(at) == Some(Mark::Promotion) && reading.reads(at, &["mua"]));
+    if promoted && !reading.quantities.is_empty() {
+        reading.doubt(Reason::QuantityUnclear);
+    }
     let quantities = assign_quantities(reading, &codes);
     let variants = assign_variants(reading, &codes);
     let mut lines = Vec::new();
     for ((code, quantity), variants) in codes.iter().zip(quantities).zip(variants) {
-        let Some(product) = reading.live.products.get(&code.code) else {
+        let Some(product) = reading.catalogue.product(&code.code) else {
             continue;
         };
         let drawn = line(reading, &code.code, product, quantity, &variants);
@@ -38,8 +44,8 @@ pub(super) fn draw(reading: &mut Reading<'_>) -> Vec<Drawn> {
 }
 
 fn pinned(reading: &mut Reading<'_>) -> Option<Drawn> {
-    let code = reading.live.pinned_code()?;
-    let product = reading.live.products.get(code)?;
+    let code = reading.catalogue.live.pinned_code()?;
+    let product = reading.catalogue.product(code)?;
     reading.doubt(Reason::PinnedTaken {
         product: code.to_owned(),
     });
@@ -58,7 +64,7 @@ fn line(
     quantity: Option<QuantityAt>,
     variants: &[VariantAt],
 ) -> Drawn {
-    let limit = reading.live.quantity_limit;
+    let limit = reading.catalogue.live.quantity_limit;
     let pieces = quantity.as_ref().map_or(1, |quantity| quantity.value);
     if !(1..=limit).contains(&pieces) {
         reading.doubt(Reason::QuantityOutOfRange {
@@ -127,16 +133,19 @@ fn assign_quantities(reading: &mut Reading<'_>, codes: &[CodeAt]) -> Vec<Option<
     }
     let mut assigned: Vec<Option<QuantityAt>> = vec![None; codes.len()];
     let side = side(&single, codes);
-    let certain =
-        side != Side::Mixed && (single.is_empty() || fits_side(reading, &single, codes, side));
+    let certain = single.is_empty()
+        || (side != Side::Mixed && fits_side(reading, &single, codes, side))
+        || is_behind_the_first(reading, &single, codes);
     if !certain {
         reading.doubt(Reason::QuantityUnclear);
     }
     for quantity in single {
         let next = codes.partition_point(|code| code.start < quantity.start);
-        let place = match (side, quantity.form) {
-            (Side::Before, _) | (_, Form::Before) => next,
-            (Side::Behind | Side::Mixed, _) => next.saturating_sub(1),
+        let stands_before = side == Side::Before || quantity.form == Form::Before;
+        let place = if stands_before {
+            next
+        } else {
+            next.saturating_sub(1)
         };
         if let Some(slot) = assigned.get_mut(place.min(codes.len() - 1)) {
             if slot.is_some() {
@@ -198,6 +207,19 @@ fn fits_side(
         let line_ends = (from..=to).any(|at| reading.tokens[at].new_line && at > from);
         form_fits && !line_ends && !(from..to).any(|at| parts(reading, at))
     })
+}
+
+/// `A12 x2, B7`: a quantity that can only count the code before it, for the first codes but not for the
+/// last. Behind the last one only, it may be meant for all.
+fn is_behind_the_first(reading: &Reading<'_>, quantities: &[QuantityAt], codes: &[CodeAt]) -> bool {
+    quantities.len() < codes.len()
+        && quantities.iter().zip(codes).all(|(quantity, code)| {
+            quantity.form == Form::Behind
+                && quantity.start >= code.end
+                && (code.end..quantity.start).all(|at| {
+                    matches!(reading.mark_of(at), Some(Mark::Variant | Mark::ProductName))
+                })
+        })
 }
 
 fn parts(reading: &Reading<'_>, at: usize) -> bool {

@@ -1,11 +1,8 @@
 //! What is sold in one live session, and under which codes.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-
-use super::token::{Kind, Token};
-use crate::text::fold;
 
 /// The code list of a live session.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -56,77 +53,9 @@ impl Live {
     }
 }
 
-/// A code in the parts that a comment may write with a sign between: `MH102` is `mh` and `102`.
-#[derive(Debug)]
-pub(super) struct Spelling<'a> {
-    pub(super) code: &'a str,
-    pub(super) parts: Vec<String>,
-    /// Another code of the list reads the same.
-    pub(super) is_shared: bool,
-}
-
-/// The spellings of a live's codes by their first part, the longest first.
-pub(super) fn spellings(live: &Live) -> HashMap<String, Vec<Spelling<'_>>> {
-    let mut by_first: HashMap<String, Vec<Spelling<'_>>> = HashMap::new();
-    for code in live.products.keys() {
-        let parts = parts(code);
-        let Some(first) = parts.first() else {
-            continue;
-        };
-        let known = by_first.entry(first.clone()).or_default();
-        if let Some(same) = known.iter_mut().find(|known| known.parts == parts) {
-            same.is_shared = true;
-            continue;
-        }
-        known.push(Spelling {
-            code,
-            parts,
-            is_shared: false,
-        });
-    }
-    for known in by_first.values_mut() {
-        known.sort_by_key(|spelling| std::cmp::Reverse(spelling.parts.len()));
-    }
-    by_first
-}
-
-/// Runs of letters and runs of digits, folded.
-fn parts(code: &str) -> Vec<String> {
-    let folded = fold(code);
-    folded
-        .split(' ')
-        .flat_map(|word| {
-            let letters: Vec<char> = word.chars().collect();
-            letters
-                .chunk_by(|one, next| one.is_ascii_digit() == next.is_ascii_digit())
-                .map(|run| run.iter().collect::<String>())
-                .collect::<Vec<_>>()
-        })
-        .filter(|part| !part.is_empty())
-        .collect()
-}
-
-/// The words and numbers of a product's name.
-pub(super) fn name_tokens(name: &str) -> Vec<Token> {
-    super::token::Text::read(name)
-        .tokens
-        .into_iter()
-        .filter(|token| matches!(token.kind, Kind::Word | Kind::Number))
-        .collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_code_is_parted_between_letters_and_digits() {
-        assert_eq!(parts("MH102"), ["mh", "102"]);
-        assert_eq!(parts("IP15PM"), ["ip", "15", "pm"]);
-        assert_eq!(parts("SP.01-Đ"), ["sp", "01", "d"]);
-        assert_eq!(parts("12"), ["12"]);
-        assert!(parts("--").is_empty());
-    }
 
     #[test]
     fn a_stored_session_needs_its_products_only() {

@@ -10,10 +10,13 @@
 
 mod accounts;
 mod address;
+mod catalogue;
 mod codes;
 mod cuts;
+mod goods;
 mod hidden;
 mod intent;
+mod left;
 mod lexicon;
 mod lines;
 mod live;
@@ -31,6 +34,8 @@ mod words;
 use serde::{Deserialize, Serialize};
 
 use crate::phone::Phone;
+use catalogue::Catalogue;
+use reading::Reading;
 
 pub use live::{Live, Product};
 pub use reason::{Reason, Says, Weight};
@@ -197,13 +202,16 @@ pub enum Action {
 pub fn parse(comment: &Comment<'_>, live: &Live, known: &Known) -> Understanding {
     match comment.author {
         Author::Page => verdict::ignored(),
-        Author::Customer => verdict::decide(read(comment.text, live), comment.text, known),
+        Author::Customer => {
+            let catalogue = Catalogue::of(live);
+            verdict::decide(read(comment.text, &catalogue), comment.text, known)
+        }
     }
 }
 
 /// Explains as much of a text as can be explained.
-fn read<'a>(text: &str, live: &'a Live) -> reading::Reading<'a> {
-    let mut reading = reading::Reading::new(text, live);
+fn read<'a>(text: &str, catalogue: &'a Catalogue<'a>) -> Reading<'a> {
+    let mut reading = Reading::new(text, catalogue);
     hidden::find(&mut reading);
     accounts::cut(&mut reading);
     phones::find(&mut reading);
@@ -211,7 +219,7 @@ fn read<'a>(text: &str, live: &'a Live) -> reading::Reading<'a> {
     codes::find(&mut reading);
     variants::find(&mut reading);
     address::cut(&mut reading);
-    codes::find_product_names(&mut reading);
+    goods::find(&mut reading);
     quantities::find(&mut reading);
     codes::find_unknown(&mut reading);
     names::find(&mut reading);

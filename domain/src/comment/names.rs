@@ -87,7 +87,7 @@ fn backwards(reading: &mut Reading<'_>, phone: usize) {
 }
 
 fn is_divider(reading: &Reading<'_>, at: usize) -> bool {
-    [',', '-', '.', ':', '(', ')', '/', '–']
+    [',', '-', '.', ':', '(', ')', '/', '–', '|']
         .iter()
         .any(|sign| reading.is_sign(at, *sign))
 }
@@ -106,7 +106,8 @@ fn parts_of_their_own(reading: &mut Reading<'_>) {
         let all = (1..LONGEST).contains(&length)
             && (start..end)
                 .all(|at| reading.is_free_word(at) && is_name(reading, at, Place::Beside));
-        if all && start > 0 {
+        // At the very beginning it may be a friend who is called, unless somebody orders by phone.
+        if all && (start > 0 || !reading.phones.is_empty()) {
             reading.mark(start, end, Mark::Name);
         }
         start = if at_end || reading.tokens[end].new_line {
@@ -127,11 +128,17 @@ fn is_name(reading: &Reading<'_>, at: usize, place: Place) -> bool {
             .iter()
             .any(|sign| reading.is_sign(at - 1, *sign));
     let capital = token.capital && reading.has_small_letters && !begins_a_sentence;
-    match reading.meaning(at) {
-        None => capital || NAMES.contains(&token.bare.as_str()),
-        Some(Meaning::Later | Meaning::Cancel | Meaning::Order | Meaning::Otherwise) => {
-            capital && (place == Place::Called || ["huy", "mai"].contains(&token.lower.as_str()))
-        }
-        Some(_) => false,
+    // `Lan Anh` is one name; `anh` alone is a title.
+    if token.lower == "anh" && at > 0 && NAMES.contains(&reading.tokens[at - 1].bare.as_str()) {
+        return reading.is_free(at - 1) || reading.mark_of(at - 1) == Some(Mark::Name);
     }
+    let Some(meaning) = reading.meaning(at) else {
+        return capital || NAMES.contains(&token.bare.as_str());
+    };
+    let may_be_called_so = matches!(
+        meaning,
+        Meaning::Later | Meaning::Cancel | Meaning::Order | Meaning::Otherwise
+    );
+    let usual = place == Place::Called || ["huy", "mai"].contains(&token.lower.as_str());
+    may_be_called_so && capital && usual
 }

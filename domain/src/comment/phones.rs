@@ -184,6 +184,8 @@ fn whole(reading: &Reading<'_>, groups: &[Group]) -> Option<Found> {
         let rank = match kind {
             PhoneKind::Mobile => 0,
             PhoneKind::OldPrefix => 1,
+            // `+1 0901234567`: one more, and a number of this country.
+            PhoneKind::Foreign if goes_on_with_a_zero(groups) => continue,
             PhoneKind::Landline | PhoneKind::Foreign => 2,
             PhoneKind::Rebuilt => {
                 // Small groups are quantities and prices, and so is a number of round thousands.
@@ -213,6 +215,14 @@ fn whole(reading: &Reading<'_>, groups: &[Group]) -> Option<Found> {
         }
     }
     best.map(|(_, found)| found)
+}
+
+fn goes_on_with_a_zero(groups: &[Group]) -> bool {
+    let [first, second, ..] = groups else {
+        return false;
+    };
+    let rest = second.digits.strip_prefix(first.digits.as_str());
+    rest.is_some_and(|rest| rest.starts_with('0'))
 }
 
 fn is_price(reading: &Reading<'_>, at: usize) -> bool {
@@ -271,12 +281,14 @@ fn partial(groups: &[Group]) -> Option<usize> {
 mod tests {
     use std::collections::BTreeMap;
 
+    use super::super::catalogue::Catalogue;
     use super::super::live::Live;
     use super::*;
 
     fn found(text: &str) -> (Vec<(String, PhoneKind)>, PhoneState, bool) {
         let live = Live::new(BTreeMap::new());
-        let mut reading = Reading::new(text, &live);
+        let catalogue = Catalogue::of(&live);
+        let mut reading = Reading::new(text, &catalogue);
         super::super::hidden::find(&mut reading);
         super::super::accounts::cut(&mut reading);
         find(&mut reading);

@@ -184,31 +184,70 @@ fn unit_ends(reading: &Reading<'_>, at: usize) -> bool {
 fn sells_chargers(reading: &Reading<'_>) -> bool {
     reading.codes.iter().any(|code| {
         reading
-            .live
-            .products
-            .get(&code.code)
+            .catalogue
+            .product(&code.code)
             .is_some_and(|product| product.name.to_lowercase().starts_with("củ"))
     })
 }
 
 /// `2 A12`, `2x A12`, `1 màu đen size M A12`: a number and its code, with nothing between that could be
 /// counted instead. It must not stand behind another code, where it would count that one.
-fn before(reading: &Reading<'_>, at: usize) -> Option<QuantityAt> {
+fn before(reading: &mut Reading<'_>, at: usize) -> Option<QuantityAt> {
     let value = small_number(reading, at).or_else(|| ordered_numeral(reading, at))?;
     let touches = at > 0 && reading.is_glued(at) && reading.tokens[at - 1].is_alphanumeric();
     if touches {
         return None;
     }
     let mut end = at + 1;
-    if reading.reads(end, &["x"]) && reading.is_free(end) || reading.is_sign(end, '×') {
+    if reading.reads(end, &["x"]) && reading.is_free(end)
+        || reading.is_sign(end, '×')
+        || reading.is_sign(end, '*')
+    {
         end += 1;
     }
-    next_is_a_code(reading, end).then_some(QuantityAt {
+    if !next_is_a_code(reading, end) {
+        return None;
+    }
+    if at > 0 {
+        // `iphone 15 A12`: the number of a model.
+        if reading.says(at - 1, Meaning::Goods) {
+            return None;
+        }
+        if may_own_the_number(reading, at - 1) {
+            reading.doubt(Reason::QuantityUnclear);
+        }
+    }
+    Some(QuantityAt {
         start: at,
         end,
         value,
         form: Form::Before,
     })
+}
+
+/// Whether the word may be what the number behind it belongs to: `quận 2`, `loại 2`, `redmi 9`.
+fn may_own_the_number(reading: &Reading<'_>, at: usize) -> bool {
+    if reading.mark_of(at) == Some(Mark::Address) {
+        return true;
+    }
+    if !reading.is_free_word(at) {
+        return false;
+    }
+    let takes_numbers = [
+        "loại", "hàng", "đơn", "món", "live", "ngày", "ni", "nhà", "bên",
+    ];
+    reading.reads(at, &takes_numbers)
+        || ![
+            Meaning::Order,
+            Meaning::Give,
+            Meaning::Person,
+            Meaning::Shop,
+            Meaning::Filler,
+            Meaning::Praise,
+            Meaning::Connect,
+        ]
+        .iter()
+        .any(|meaning| reading.says(at, *meaning))
 }
 
 /// `lấy hai A12`. Brothers and fathers are called `hai` and `ba` too, so a word that orders has to stand
@@ -222,16 +261,15 @@ fn ordered_numeral(reading: &Reading<'_>, at: usize) -> Option<u32> {
 
 /// Whether a code follows, with only its name, its variants or `mã` before it.
 fn next_is_a_code(reading: &Reading<'_>, from: usize) -> bool {
+    let passes = |at: usize| {
+        matches!(reading.mark_of(at), Some(Mark::Variant | Mark::ProductName))
+            || reading.says(at, Meaning::CodeWord)
+    };
     let mut at = from;
-    loop {
-        match reading.mark_of(at) {
-            Some(Mark::Code) => return true,
-            Some(Mark::Variant | Mark::ProductName) => at += 1,
-            Some(_) => return false,
-            None if reading.says(at, Meaning::CodeWord) => at += 1,
-            None => return false,
-        }
+    while passes(at) {
+        at += 1;
     }
+    reading.mark_of(at) == Some(Mark::Code)
 }
 
 /// `A12 2`: a number right behind its code, or behind the code's variants. Probably the quantity.
@@ -241,22 +279,16 @@ fn bare(reading: &mut Reading<'_>, at: usize) -> Option<QuantityAt> {
         return None;
     }
     let touches = reading.is_glued(at + 1) && reading.tokens[at + 1].is_alphanumeric();
-    let mut behind = at;
-    let code = loop {
-        behind = behind.checked_sub(1)?;
-        let skips = match reading.mark_of(behind) {
-            Some(Mark::Code) => break reading.codes.iter().find(|code| code.end == behind + 1)?,
-            Some(Mark::Variant | Mark::ProductName) => true,
-            Some(_) => false,
-            None => LABELS_BEFORE_A_NUMBER
-                .iter()
-                .chain(&[',', '(', '+'])
-                .any(|sign| reading.is_sign(behind, *sign)),
-        };
-        if !skips {
-            return None;
-        }
+    let passes = |at: usize| {
+        let signs = LABELS_BEFORE_A_NUMBER.iter().chain(&[',', '(', '+']);
+        matches!(reading.mark_of(at), Some(Mark::Variant | Mark::ProductName))
+            || (reading.is_free(at) && signs.clone().any(|sign| reading.is_sign(at, *sign)))
     };
+    let mut end = at;
+    while end > 0 && passes(end - 1) {
+        end -= 1;
+    }
+    let code = reading.codes.iter().find(|code| code.end == end)?;
     if touches {
         return None;
     }
@@ -285,7 +317,7 @@ fn number_at(reading: &Reading<'_>, at: usize) -> Option<(u32, usize)> {
         Some(*value)
     };
     let value = numeral(at)?;
-    let longer = at > 0 && (numeral(at - 1).is_some() || reading.tokens[at - 1].is_number());
+    let longer = at > 0 && (numeral(at - 1).is_some() || reading.is_free_number(at - 1));
     let goes_on =
         reading.reads(at + 1, &["mươi", "trăm", "chục", "mốt"]) || numeral(at + 1).is_some();
     (!longer && !goes_on && reading.is_free(at)).then_some((value, at + 1))

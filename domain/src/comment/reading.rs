@@ -1,11 +1,14 @@
 //! A comment while it is read: its tokens, what the words mean, and which tokens are explained.
 
+use super::catalogue::Catalogue;
 use super::lexicon::{Sense, senses};
-use super::live::Live;
 use super::reason::Reason;
 use super::token::{Text, Token};
 use super::words::Meaning;
 use super::{PhoneFound, PhoneState};
+
+/// Doubts that are told of one comment.
+const MOST_DOUBTS: usize = 40;
 
 /// What a token was explained as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,7 +84,7 @@ pub(super) enum VariantKind {
 
 /// A comment while it is read.
 pub(super) struct Reading<'a> {
-    pub(super) live: &'a Live,
+    pub(super) catalogue: &'a Catalogue<'a>,
     pub(super) tokens: Vec<Token>,
     pub(super) has_small_letters: bool,
     senses: Vec<Option<Sense>>,
@@ -95,10 +98,10 @@ pub(super) struct Reading<'a> {
 }
 
 impl<'a> Reading<'a> {
-    pub(super) fn new(text: &str, live: &'a Live) -> Self {
+    pub(super) fn new(text: &str, catalogue: &'a Catalogue<'a>) -> Self {
         let text = Text::read(text);
         let mut reading = Self {
-            live,
+            catalogue,
             senses: senses(&text.tokens),
             marks: vec![None; text.tokens.len()],
             tokens: text.tokens,
@@ -177,8 +180,9 @@ impl<'a> Reading<'a> {
             .is_some_and(|token| token.reads_any(words))
     }
 
+    /// Notes a doubt, once. The first ones are enough to send a comment to a person.
     pub(super) fn doubt(&mut self, doubt: Reason) {
-        if !self.doubts.contains(&doubt) {
+        if self.doubts.len() < MOST_DOUBTS && !self.doubts.contains(&doubt) {
             self.doubts.push(doubt);
         }
     }

@@ -21,7 +21,7 @@ pub enum Weight {
 
 /// One thing that was understood, or was not.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "code", rename_all = "snake_case")]
+#[serde(rename_all = "snake_case")]
 pub enum Reason {
     /// The page wrote it.
     ByThePage,

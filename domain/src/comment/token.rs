@@ -74,6 +74,22 @@ impl Token {
         patterns.iter().any(|pattern| self.reads(pattern))
     }
 
+    /// `xA` in `2xA12`: the sign of multiplication and the letters of the code. Several `x` hide digits.
+    fn without_times(&self) -> Option<(Self, Self)> {
+        let letters = self.bare.strip_prefix('x')?;
+        if !self.is_word() || !self.plain || letters.is_empty() || letters.starts_with('x') {
+            return None;
+        }
+        let part = |letters: &str, glued: bool| Self {
+            bare: letters.to_owned(),
+            lower: letters.to_owned(),
+            glued,
+            new_line: false,
+            ..self.clone()
+        };
+        Some((part("x", self.glued), part(letters, true)))
+    }
+
     /// The value of a number of at most six digits.
     pub(super) fn value(&self) -> Option<u32> {
         if self.is_number() && self.lower.len() <= 6 {
@@ -185,7 +201,21 @@ impl Reader {
 
     fn finish(mut self) -> Vec<Token> {
         self.close();
-        self.tokens
+        let mut tokens = Vec::with_capacity(self.tokens.len());
+        let mut rest = self.tokens.into_iter().peekable();
+        while let Some(token) = rest.next() {
+            let behind_a_number = tokens.last().is_some_and(Token::is_number) && token.glued;
+            let before_a_number = rest
+                .peek()
+                .is_some_and(|next| next.is_number() && next.glued);
+            match token.without_times() {
+                Some((times, code)) if behind_a_number && before_a_number => {
+                    tokens.extend([times, code]);
+                }
+                Some(_) | None => tokens.push(token),
+            }
+        }
+        tokens
     }
 }
 
@@ -193,6 +223,10 @@ impl Reader {
 pub(super) fn without_runs(word: &str, length: usize) -> String {
     let mut short = String::with_capacity(word.len());
     let letters: Vec<char> = word.chars().collect();
+    // `kkk` laughs, and `k` asks.
+    if letters.len() > 2 && letters.iter().all(|letter| *letter == letters[0]) {
+        return letters.iter().take(3).collect();
+    }
     for run in letters.chunk_by(|one, next| one == next) {
         let kept = if run.len() >= length { 1 } else { run.len() };
         short.extend(run.iter().take(kept));
@@ -202,11 +236,13 @@ pub(super) fn without_runs(word: &str, length: usize) -> String {
 
 /// Whether a word of the lists, in small letters, loses its marks to `plain`.
 pub(super) fn folds_to(pattern: &str, plain: &str) -> bool {
-    pattern
-        .nfd()
-        .filter(|letter| !is_combining_mark(*letter))
-        .map(|letter| if letter == 'đ' { 'd' } else { letter })
-        .eq(plain.chars())
+    // Composed letters: as many as the plain word has.
+    pattern.chars().count() == plain.len()
+        && pattern
+            .nfd()
+            .filter(|letter| !is_combining_mark(*letter))
+            .map(|letter| if letter == 'đ' { 'd' } else { letter })
+            .eq(plain.chars())
 }
 
 #[cfg(test)]

@@ -39,6 +39,7 @@ const COLOURS: &[(&str, bool)] = &[
 /// What may stand behind a colour and belongs to it.
 const SHADES: &[&str] = &[
     "dương",
+    "lá cây",
     "lá",
     "ngọc",
     "rêu",
@@ -46,7 +47,6 @@ const SHADES: &[&str] = &[
     "đậm",
     "nhạt",
     "da trời",
-    "lá cây",
     "lam",
     "chuối",
     "than",
@@ -103,6 +103,30 @@ fn colour(reading: &mut Reading<'_>, at: usize) -> Option<VariantAt> {
     };
     let (name, certain) = *COLOURS.iter().find(|(name, _)| two_words(name))?;
     let exact = token.lower == name || name.contains(' ');
+    // `Bạc Liêu`.
+    if reading.says(word, Meaning::Place) {
+        return None;
+    }
+    // `12 Hồng Bàng`: left to those who look for names.
+    let next = reading.tokens.get(word + 1);
+    if token.capital
+        && reading.has_small_letters
+        && reading.meaning(word + 1).is_none()
+        && next.is_some_and(|next| next.is_word() && next.capital)
+    {
+        return None;
+    }
+    // `tiệm vàng`, `đường Hoa Hồng`.
+    let part_of_a_name = !labelled
+        && word > 0
+        && reading.is_free_word(word - 1)
+        && reading
+            .meaning(word - 1)
+            .is_none_or(|it| it == Meaning::PlaceWord);
+    if exact && part_of_a_name {
+        reading.doubt(Reason::VariantUnclear);
+        return None;
+    }
     if !labelled && (!exact || WORDS.contains(&name)) {
         // Beside its code it may well be the colour, and then it is not a word to pass over.
         let beside = is_beside_a_code(reading, word) || is_counted(reading, word);
@@ -154,15 +178,11 @@ fn is_a_name(reading: &Reading<'_>, start: usize, end: usize, name: &str) -> boo
 
 /// Whether only variants stand between the token and a code before it.
 fn is_beside_a_code(reading: &Reading<'_>, at: usize) -> bool {
-    let mut before = at;
-    while let Some(place) = before.checked_sub(1) {
-        match reading.mark_of(place) {
-            Some(Mark::Code) => return true,
-            Some(Mark::Variant) => before = place,
-            Some(_) | None => return false,
-        }
+    let mut start = at;
+    while start > 0 && reading.mark_of(start - 1) == Some(Mark::Variant) {
+        start -= 1;
     }
-    false
+    start > 0 && reading.mark_of(start - 1) == Some(Mark::Code)
 }
 
 /// `2 cai den`.
@@ -201,7 +221,8 @@ fn size(reading: &mut Reading<'_>, at: usize) -> Option<VariantAt> {
 
 /// `128gb`, `55 inch`, `20w`.
 fn measure(reading: &mut Reading<'_>, at: usize) -> Option<VariantAt> {
-    if !reading.is_free_number(at) || reading.is_part_of_a_longer_number(at) {
+    let long = reading.tokens[at].lower.len() > 5;
+    if !reading.is_free_number(at) || long || reading.is_part_of_a_longer_number(at) {
         return None;
     }
     let touches_before = at > 0 && reading.is_glued(at) && reading.tokens[at - 1].is_word();

@@ -2,13 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use super::intent::{has_order_word, of};
+use super::intent::{calls_a_friend, has_order_word, may_mean_an_earlier_order, of};
 use super::lines::{Drawn, draw};
 use super::reading::{Mark, Reading};
 use super::reason::{Reason, Says, Weight};
-use super::token::Kind;
-use super::words::{Effect, Meaning};
-use super::{Action, Intent, Known, Line, PhoneState, Understanding, read};
+use super::words::Meaning;
+use super::{Action, Intent, Known, Line, PhoneState, Understanding, left, read};
 use crate::text::fold;
 
 /// Earlier comments that are compared.
@@ -30,7 +29,7 @@ pub(super) fn ignored() -> Understanding {
 }
 
 pub(super) fn decide(reading: Reading<'_>, text: &str, known: &Known) -> Understanding {
-    let live = reading.live;
+    let catalogue = reading.catalogue;
     let mut understood = judge(reading, known.phone_on_file);
     if understood.action == Action::Ignore {
         return understood;
@@ -45,7 +44,7 @@ pub(super) fn decide(reading: Reading<'_>, text: &str, known: &Known) -> Underst
     if understood.action == Action::Draft {
         let mut ordered = BTreeSet::new();
         for previous in recent().filter(|text| text.len() <= PREVIOUS_LENGTH) {
-            let before = judge(read(previous, live), known.phone_on_file);
+            let before = judge(read(previous, catalogue), known.phone_on_file);
             // Without a phone it could not become a draft, so this one completes it.
             let made_an_order = matches!(before.action, Action::Draft | Action::Review)
                 && before.intent == Intent::Order
@@ -82,7 +81,16 @@ fn judge(mut reading: Reading<'_>, phone_on_file: bool) -> Understanding {
         orders: has_order_word(&reading),
         states_a_quantity: !reading.quantities.is_empty(),
     };
-    doubt_what_is_left(&mut reading);
+    if calls_a_friend(&reading) {
+        reading.doubt(Reason::Word {
+            word: "ơi".to_owned(),
+            says: Says::Watches,
+        });
+    }
+    if may_mean_an_earlier_order(&reading) {
+        reading.doubt(Reason::NothingOrders);
+    }
+    left::doubt(&mut reading);
     let action = act(&mut reading, intent, &drawn, phone_on_file, &evidence);
     report(reading, intent, action, drawn, phone_on_file)
 }
@@ -110,78 +118,6 @@ fn draws_lines(intent: Intent) -> bool {
 
 fn names_unknown(reading: &Reading<'_>) -> bool {
     (0..reading.tokens.len()).any(|at| reading.mark_of(at) == Some(Mark::UnknownCode))
-}
-
-/// Everything without a mark: numbers and words of doubt send the comment to a person, words that no
-/// list has only keep it from being a draft.
-fn doubt_what_is_left(reading: &mut Reading<'_>) {
-    let left: Vec<usize> = (0..reading.tokens.len())
-        .filter(|at| reading.is_free(*at))
-        .collect();
-    let digits: usize = left
-        .iter()
-        .filter(|at| reading.tokens[**at].is_number())
-        .map(|at| reading.tokens[*at].lower.len())
-        .sum();
-    let mut unknown = 0_usize;
-    for at in left {
-        let token = &reading.tokens[at];
-        match token.kind {
-            Kind::Number => {
-                let number = masked_number(&token.lower, digits);
-                reading.doubt(Reason::UnexplainedNumber { number });
-            }
-            Kind::Foreign => reading.doubt(Reason::UnreadableNumber),
-            Kind::Sign => {
-                if token.is_sign('?') || token.is_sign('❓') || token.is_sign('❔') {
-                    reading.doubt(Reason::QuestionMark);
-                } else if ['❌', '🚫', '⛔', '✖', '👎']
-                    .iter()
-                    .any(|it| token.is_sign(*it))
-                {
-                    let word = token.lower.clone();
-                    reading.doubt(Reason::Word {
-                        word,
-                        says: Says::Denies,
-                    });
-                }
-            }
-            Kind::Word => match reading.meaning(at) {
-                None => unknown += 1,
-                Some(meaning) => match meaning.effect() {
-                    Effect::Fits => {}
-                    Effect::Changes(says) => doubt_word(reading, at, meaning, says),
-                    Effect::Chat => reading.doubt(Reason::SpeaksOfChat),
-                    Effect::Goods => reading.doubt(Reason::OtherProduct),
-                    Effect::Unclear => unknown += 1,
-                },
-            },
-        }
-    }
-    if unknown > 0 {
-        reading.doubt(Reason::UnknownWords { count: unknown });
-    }
-}
-
-/// Numbers that together are as long as a phone show their first digit only.
-fn masked_number(number: &str, digits_left: usize) -> String {
-    if number.len() <= 4 && digits_left < 8 && !number.starts_with('0') {
-        return number.to_owned();
-    }
-    let first: String = number.chars().take(1).collect();
-    format!("{first}•••")
-}
-
-fn doubt_word(reading: &mut Reading<'_>, at: usize, meaning: Meaning, says: Says) {
-    if !reading.begins(at, meaning) {
-        return;
-    }
-    let mut end = at + 1;
-    while reading.says(end, meaning) && !reading.begins(end, meaning) {
-        end += 1;
-    }
-    let word = reading.written(at, end);
-    reading.doubt(Reason::Word { word, says });
 }
 
 fn act(
@@ -214,6 +150,14 @@ fn order(
     }
     if lines.is_empty() {
         return Action::NeedProduct;
+    }
+    // `ghim A12`: nothing says that the writer wants to buy it.
+    let only_mentions = !evidence.orders
+        && !evidence.states_a_quantity
+        && reading.variants.is_empty()
+        && reading.phone_state == PhoneState::None;
+    if only_mentions && weight(reading) == Weight::NoDraft {
+        return Action::Review;
     }
     let digits_missing = (0..reading.tokens.len())
         .any(|at| reading.mark_of(at) == Some(Mark::NoPhone) && reading.tokens[at].is_number());

@@ -165,46 +165,46 @@ impl Meaning {
 pub(super) const PHRASES: &[(Meaning, &str)] = &[
     (
         Meaning::Order,
-        "chốt|chốt đơn|chốt mã|chốt hàng|chốt luôn|chốt liền|chót|chôt|lấy|lấy mã|lấy hàng|đặt|đặt hàng\
-         |đặt mua|đặt đơn|đặt mã|mua|mua hàng|mua mã|order|oder|orde|odr|ord|múc|hốt|rinh|xúc|quất|húp|lụm\
-         |lên đơn|lên đơn hàng|làm đơn|ghi đơn|tạo đơn|đăng ký|đăng ký mua",
+        "chốt|chốt đơn|chốt hàng|chốt luôn|chốt liền|chót|chôt|lấy|lấy hàng|đặt|đặt hàng\
+         |đặt mua|đặt đơn|mua|mua hàng|order|oder|orde|odr|ord|múc|hốt|rinh|xúc|quất|húp|lụm\
+         |lên đơn|lên đơn hàng|làm đơn|ghi đơn|tạo đơn|đăng ký|đăng kí|đk|đki|đăng ký mua|mua tặng|mua cho|lấy cho|đặt cho|chốt cho",
     ),
     (Meaning::Give, "cho"),
     (
         Meaning::Person,
         "em|e|anh|a|chị|c|mình|mk|mik|mjk|mìn|tôi|tui|t|tớ|mẹ|má|bố|ba mẹ|bố mẹ|mẹ em|vợ|chồng|vk|bà|ông\
-         |cô|chú|bác|dì|cậu|mợ|con gái|con trai|bé|bạn|cháu|sếp|bà xã|ông xã|bx|ox|người nhà|nhà em|nhà mình\
+         |cô|chú|bác|dì|cậu|con gái|con trai|bé|bạn|cháu|sếp|bà xã|ông xã|bx|ox|người nhà|nhà em|nhà mình\
          |gia đình|chế|cj|chj|tụi em|bọn em",
     ),
     (
         Meaning::Shop,
-        "shop|sốp|sop|sót|ad|admin|ad min|page|chủ shop|nhà shop|shop ơi|ad ơi|sốp ơi|em ơi|chị ơi|anh ơi|bạn ơi|cô ơi|bác ơi",
+        "shop|sốp|sop|sóp|ad|admin|ad min|page|chủ shop|nhà shop|shop ơi|ad ơi|sốp ơi|em ơi|chị ơi|anh ơi|bạn ơi|cô ơi|bác ơi",
     ),
     (
         Meaning::Filler,
         "ạ|ạh|ah|á|ạk|ak|nha|nhá|nhé|nhe|nhen|nghen|nghe|nhak|nka|nhoa|nhà|nha shop|nè|nì|nà|ne|đi|đê|giúp|giùm|dùm|hộ|ơi\
          |ui|êi|ei|dạ|da|vâng|ừ|ừm|uh|uk|ok|oke|okie|oki|okla|okela|okê|okay|okey|yes|luôn|ngay|liền|gấp|nhanh|nhanh nha|sớm|lẹ\
-         |này|nầy|nay|ni|đó|đấy|đây|là|của|cũng|muốn|cần|thanks|thank|thanks shop|tks|thank you|cảm ơn|cám ơn|cam on|yêu|iu|thương|cưng\
+         |này|nầy|nay|ni|đó|đấy|đây|là|của|cũng|muốn|cần|thanks|thank|thanks shop|tks|thank you|cảm ơn|cảm ơn nhiều|cảm ơn shop nhiều|cám ơn shop nhiều|cám ơn|cam on|yêu|iu|thương|cưng\
          |hi|hello|helo|chào|xin chào|alo|hihi|hehe|hí hí|đơn|hàng|món|loại|mặt hàng|hôm nay|bây giờ|giúp em|cho em với|với ạ|với nha\
-         |với nhé|chính hãng|full box|nguyên seal|tất cả|tổng cộng|tổng|ưu đãi|sale|deal|giá sale|giá live|giá trên live|live|trên live",
+         |với nhé|chính hãng|full box|nguyên seal|ưu đãi|sale|deal|giá sale|giá live|giá trên live|live|trên live",
     ),
     // Where marks are missing, the everyday reading only if no other one changes an order.
     (
         Meaning::Filler,
-        "di|la|ho|giup|gium|dum|oi|nhe|day|ngay|lien|muon|hang|don|loai|vang a|vang",
+        "di|la|ho|giup|gium|dum|oi|nhe|day|ngay|lien|muon|hang|don|loai|vang a|da vang",
     ),
     (
         Meaning::Person,
-        "ba me|bo me|me|me em|ong|co chu|chu|bac|chi|minh|vo|chong|cau",
+        "ba me|bo me|me|me em|ong|be|co chu|chu|bac|chi|minh|vo|chong|cau",
     ),
     (
         Meaning::Filler,
-        "ship|ship cod|cod|giao|giao hàng|giao nhanh|ship nhanh|ship gấp|gửi|gửi hàng|giao tận nơi|ship tận nơi|tận nơi|freeship|free ship\
+        "ship|ship cod|cod|giao|giao hàng|giao nhanh|ship nhanh|ship gấp|gửi|gửi hàng|giao tận nơi|giao tận nhà|tận nhà|về quê|quê|liền tay|free size|freesize|ship tận nơi|tận nơi|freeship|free ship\
          |fs|miễn phí ship|miễn ship|nhận|nhận hàng|khi nhận hàng|tiền mặt|thanh toán khi nhận hàng|trả tiền khi nhận hàng\
          |nhận hàng trả tiền|gọi|gọi trước|gọi em|gọi lại|alo trước|trước khi giao|gọi trước khi giao|giờ hành chính\
          |trong giờ hành chính|ngoài giờ|buổi sáng|buổi trưa|buổi chiều|buổi tối|sáng|trưa|chiều|tối|chiều nay|tối nay|sáng nay\
-         |giao sáng mai|giao chiều mai|giao tối mai|mai giao|giao mai|ngày mai giao|sáng mai giao|chiều mai giao|giao ngày mai|cuối tuần\
-         |chủ nhật|trong ngày|đến|tới|tại|ở|về|lên|qua|ship về|giao về|gửi về|ship tới|giao tới|giao đến|ship đến|ship qua|giao qua|giao ở\
+         |giao sáng mai|giao chiều mai|giao tối mai|mai giao|giao mai|ngày mai giao|sáng mai giao|chiều mai giao|giao ngày mai|giao cuối tuần\
+         |cuối tuần giao|giao chủ nhật|chủ nhật giao|trong ngày|đến|tới|tại|ở|bên|phía|về|lên|qua|ship về|giao về|gửi về|ship tới|giao tới|giao đến|ship đến|ship qua|giao qua|giao ở\
          |ship ở|ship cho|giao cho|gửi cho|ghtk|ghn|đóng gói|đóng gói kỹ|gói kỹ|che tên|viettel post",
     ),
     (Meaning::Filler, "toi|tai|o|ve|len|gui|goi|sang"),
@@ -217,7 +217,7 @@ pub(super) const PHRASES: &[(Meaning, &str)] = &[
     (
         Meaning::Praise,
         "đẹp|đẹp quá|đẹp ghê|xinh|xinh quá|xịn|xịn xò|xịn quá|quá|ghê|mê|mê quá|thích|thích quá|ưng|ưng quá|tuyệt|tuyệt vời|cute|đỉnh|ngon\
-         |rẻ|rẻ quá|tốt|tốt quá|xuất sắc|hấp dẫn|lắm|vip|nét|hot|haha|hihi haha|kkk|kk|wow|ôi|trời|dễ thương|nhiệt tình|uy tín",
+         |rẻ|rẻ quá|tốt|tốt quá|xuất sắc|hấp dẫn|lắm|vip|nét|hot|haha|hihi haha|kkk|kk|wow|ôi|trời|dễ thương|nhiệt tình|uy tín|hahaha|hihihi|hehehe|huhu|kaka|hí hí hí",
     ),
     (
         Meaning::Watch,
@@ -234,12 +234,12 @@ pub(super) const PHRASES: &[(Meaning, &str)] = &[
     ),
     (
         Meaning::OldNumber,
-        "số cũ|sđt cũ|sdt cũ|đt cũ|dt cũ|số điện thoại cũ|số đt cũ|địa chỉ cũ|đc cũ|thông tin cũ|tt cũ|info cũ|số như cũ|sđt như cũ|như cũ\
+        "số cũ|sđt cũ|sdt cũ|đt cũ|dt cũ|số điện thoại cũ|số đt cũ|địa chỉ cũ|đc cũ|thông tin cũ|tt cũ|info cũ|số như cũ|sđt như cũ\
          |số như lần trước|sđt như lần trước|khách cũ|khách quen|số hôm trước|sđt hôm trước",
     ),
     (
         Meaning::NameWord,
-        "tên|tên em|tên mình|tên là|em tên|em tên là|người nhận|tên người nhận|ten|nguoi nhan",
+        "tên|họ tên|họ và tên|tên em|tên mình|tên là|em tên|em tên là|người nhận|tên người nhận|ten|nguoi nhan",
     ),
     (
         Meaning::AddressWord,
@@ -251,7 +251,10 @@ pub(super) const PHRASES: &[(Meaning, &str)] = &[
          |quốc lộ|ql|tỉnh lộ|khóm|cư xá|khu|kdc|kđt|khu đô thị|xã|huyện|thị xã|thị trấn|tỉnh|thành phố|tp|q|p|tdp|tổ dân phố|ngã tư|ngã ba|chợ|đối diện",
     ),
     // Without marks these are also other words; the address finder reads them where a number follows.
-    (Meaning::Otherwise, "to|can|xa|tang|tinh|pho|toa|ban|lo"),
+    (
+        Meaning::Otherwise,
+        "to|can|xa|tang|tinh|pho|toa|ban|lo|che|hu|den|do|mo|vang|xin|ba|tất cả|tổng cộng|tổng|đừng",
+    ),
     (
         Meaning::Place,
         "hn|hcm|tphcm|tp hcm|tp hồ chí minh|sài gòn|sg|sgn|hà nội|đà nẵng|đn|hải phòng|cần thơ|vũng tàu|nha trang|đà lạt|biên hòa|thủ đức|bình thạnh\
@@ -264,18 +267,18 @@ pub(super) const PHRASES: &[(Meaning, &str)] = &[
     (Meaning::AmountWord, "sl|slg|số lượng|s lượng|sluong|qty"),
     (
         Meaning::Unit,
-        "cái|chiếc|bộ|hộp|cây|sp|sản phẩm|máy|cục|củ|cai|chiec|hop|cuc|may",
+        "cái|chiếc|bộ|hộp|cây|sp|sản phẩm|máy|cục|củ|cai|chiec|hop|cuc",
     ),
     (
         Meaning::Each,
         "mỗi|mỗi mã|mỗi loại|mỗi thứ|mỗi cái|mỗi món|mỗi em|mỗi con|mỗi sản phẩm|mỗi sp|mỗi mẫu|mỗi bộ|mỗi chiếc|moi ma|moi loai|moi thu|moi cai|moi mon",
     ),
-    (Meaning::Connect, "và|với|vs|vớ|zới|cùng|lẫn|va|voi"),
+    (Meaning::Connect, "và|với|vs|vớ|zới|cùng|cả|va|voi"),
     (Meaning::ColourWord, "màu|mầu|mau"),
     (Meaning::SizeWord, "size|sz|cỡ|saiz"),
     (
         Meaning::Goods,
-        "tai nghe|sạc|củ sạc|cáp|cáp sạc|dây sạc|ốp|ốp lưng|loa|tivi|ti vi|tủ lạnh|máy giặt|máy lạnh|điều hòa|quạt|nồi|nồi cơm|nồi chiên|bếp|bếp từ|chuột\
+        "tai nghe|tai nghe không dây|sạc không dây|sạc|củ sạc|cáp|cáp sạc|dây sạc|ốp|ốp lưng|loa|tivi|ti vi|tủ lạnh|máy giặt|máy lạnh|điều hòa|quạt|nồi|nồi cơm|nồi chiên|bếp|bếp từ|chuột\
          |bàn phím|pin dự phòng|sạc dự phòng|máy lọc|máy lọc không khí|máy hút bụi|máy xay|máy sấy|bàn ủi|bàn là|lò vi sóng|đồng hồ|điện thoại iphone|iphone|ip\
          |samsung|xiaomi|oppo|laptop|macbook|ipad|airpods|airpod|camera|router|wifi|thẻ nhớ|usb|màn hình|kính cường lực|cường lực|giá đỡ|gậy|dây|hub|adapter|op|cap|bep|quat",
     ),
@@ -284,8 +287,8 @@ pub(super) const PHRASES: &[(Meaning, &str)] = &[
         "bn|bnh|bnhieu|bao nhiêu|bao nhiu|bao nhiêu tiền|nhiêu|nhiu|nhiêu tiền|giá|giá bn|giá sao|mấy|mấy tiền|hả|hở|hử|sao|nào|gì|j|ji|đâu|ở đâu|ai|thế nào\
          |như nào|như thế nào|ntn|bao giờ|khi nào|chừng nào|bao lâu|tư vấn|hỏi|cho hỏi|cho em hỏi|em hỏi|xin giá|inbox giá|ib giá|báo giá|bảo hành|bh|đổi trả\
          |có sẵn|còn hàng|còn không|phí ship|tiền ship|nhỉ|phải không|đúng không|được không|được ko|được k|dc k|đc k|đc ko|dc ko|đc không|dc không|thật không|tốt không\
-         |tương thích|thông số|cấu hình|review|rv|chính hãng không|cho xem|cho em xem|cho mình xem|xem giúp|tham khảo|giảm giá|có giảm|hàng gì|loại gì|của hãng nào\
-         |hãng nào|kiểu gì|làm sao|gia|gia bn|con hang|con khong|con ko|con k",
+         |tương thích|thông số|cấu hình|review|rv|chính hãng không|cho xem|cho em xem|cho mình xem|xem giúp|tham khảo|giảm giá|có giảm|hàng gì|loại gì|của hãng nào|kiểm tra|kiểm tra hàng|kiểm hàng|đồng kiểm|xem hàng|stk|số tài khoản|tài khoản|xin stk\
+         |hãng nào|kiểu gì|làm sao|gia|gia bn|may|con hang|con khong|con ko|con k",
     ),
     (
         Meaning::HalfAsk,
@@ -299,7 +302,7 @@ pub(super) const PHRASES: &[(Meaning, &str)] = &[
     (Meaning::NotYet, "chưa|chua|ch"),
     (
         Meaning::Done,
-        "rồi|rùi|rầu|òi|r|roi|xong|đã|vừa|mới|da dat|da chot|da lay|da mua|da ck|da chuyen khoan|da order",
+        "rồi|rùi|rầu|òi|r|roi|xong|đã|vừa|mới|da dat|da chot|da lay|da mua|da ck|da chuyen khoan|da order|da gui|da nhan|da nhận",
     ),
     (
         Meaning::Condition,
@@ -313,7 +316,7 @@ pub(super) const PHRASES: &[(Meaning, &str)] = &[
     (
         Meaning::Later,
         "để|mai|mốt|ngày mai|sáng mai|chiều mai|tối mai|tuần sau|tháng sau|cuối tháng|đầu tháng|lương|đợi|chờ|tí|lát|chút|chút nữa|lát nữa|tí nữa|sau|bữa sau|hôm sau|lần sau\
-         |tính|định|chắc|có thể|suy nghĩ|nghĩ|cân nhắc|hình như|sẽ|dự tính|dự định|giữ|de|sau nay|mai mot",
+         |tính|định|chắc|có thể|suy nghĩ|nghĩ|cân nhắc|hình như|sẽ|dự tính|dự định|giữ|từ từ|cuối tuần|chủ nhật|hàng về|về hàng|de|sau nay|mai mot",
     ),
     (
         Meaning::Past,
@@ -321,12 +324,12 @@ pub(super) const PHRASES: &[(Meaning, &str)] = &[
     ),
     (
         Meaning::Otherwise,
-        "huy|bỏ|nhầm|lộn|sai|trừ|bớt|giảm|thôi|chỉ|nhưng|nhưng mà|mà|hết|tặng|bán|khác|thiếu|dư|đủ|toàn bộ|hết luôn|so|bo|tra|dung|ngoài|cu|doi|hoan|cũ|mỗi tội|combo|cặp|đôi|chục|tá|lố|thùng|cap doi|moi",
+        "huy|bỏ|nhầm|lộn|sai|trừ|bớt|giảm|thôi|chỉ|nhưng|nhưng mà|mà|hết|tặng|bán|khác|trả|hoàn|lỗi|hư|hỏng|vỡ|bể|như cũ|như lần trước|như mọi khi|thiếu|dư|đủ|toàn bộ|hết luôn|so|bo|tra|dung|ngoài|cu|doi|hoan|cũ|mỗi tội|combo|cặp|đôi|chục|tá|lố|thùng|cap doi|moi",
     ),
     // Presents for somebody are usual; `tặng` alone asks for one.
     (
         Meaning::Filler,
-        "mua tặng|tặng mẹ|tặng bố|tặng vợ|tặng chồng|tặng bạn|tặng bé|tặng người yêu|tặng em gái|tặng bà|tặng ông|làm quà|mua cho|lấy cho|đặt cho|chốt cho",
+        "tặng mẹ|tặng bố|tặng vợ|tặng chồng|tặng bạn|tặng bé|tặng người yêu|tặng em gái|tặng bà|tặng ông|làm quà",
     ),
     (
         Meaning::Game,
@@ -334,7 +337,7 @@ pub(super) const PHRASES: &[(Meaning, &str)] = &[
     ),
     (
         Meaning::Hold,
-        "khoan|khoan đã|từ từ|đừng|để suy nghĩ|để em suy nghĩ|để nghĩ|để xem|để em xem|để mình xem|để hỏi|để em hỏi|để mình hỏi|để tính|để em tính\
+        "khoan|khoan đã|để suy nghĩ|để em suy nghĩ|để nghĩ|để xem|để em xem|để mình xem|để hỏi|để em hỏi|để mình hỏi|để tính|để em tính\
          |chưa chốt|chưa lấy|chưa mua|chưa đặt|chưa order|chua chot|chua lay|chua mua|chua dat|đừng chốt|đừng lên đơn|đừng đặt|khoan chốt|khoan lấy|khoan lên đơn|chưa quyết định|chưa biết|chưa lên đơn",
     ),
     (
@@ -355,19 +358,19 @@ pub(super) const PHRASES: &[(Meaning, &str)] = &[
         Meaning::Complaint,
         "lừa đảo|lừa|bị lỗi|hàng lỗi|lỗi rồi|bị hư|hư rồi|bị hỏng|hỏng rồi|bị vỡ|vỡ rồi|bị bể|bể rồi|bị móp|bị trầy|bị nứt|kém chất lượng|chất lượng kém|tệ|tệ quá|quá tệ|thất vọng|giao sai|giao nhầm|giao thiếu\
          |giao lộn|gửi sai|gửi nhầm|gửi thiếu|thiếu hàng|khiếu nại|bức xúc|hàng giả|hàng nhái|hàng fake|fake|dỏm|hàng dỏm|đồ dỏm|không hoạt động|ko hoạt động|không lên nguồn|ko lên nguồn|không sạc được|ko sạc được\
-         |không sạc được|trả hàng|hoàn tiền|hoàn hàng|làm ăn|làm ăn kiểu|mất dạy|tố cáo|phốt|bóc phốt|không trả lời|ko trả lời|ko rep|k rep|không rep|chán|chán shop|không giống|ko giống|không đúng|ko đúng\
-         |xài không được|dùng không được|dùng ko được|xài ko được|mới dùng đã|mới mua đã|hư hỏng|giao trễ|giao chậm|giao lâu|lâu quá",
+         |không sạc được|trả hàng|hoàn tiền|hoàn hàng|làm ăn kiểu|mất dạy|tố cáo|phốt|bóc phốt|không trả lời|ko trả lời|ko rep|k rep|không rep|chán shop|không giống|ko giống|không đúng|ko đúng\
+         |xài không được|dùng không được|dùng ko được|xài ko được|mới dùng đã|mới mua đã|hư hỏng|giao trễ|giao chậm|giao lâu",
     ),
     (
         Meaning::OrderStatus,
         "chưa nhận được|chưa nhận|chưa thấy|chưa giao|chưa gửi|chưa ship|chưa gọi|chưa có hàng|chưa tới|chưa đến|vẫn chưa|mã vận đơn|vận đơn|tra đơn|kiểm tra đơn|check đơn|tracking|theo dõi đơn|khi nào giao\
          |bao giờ giao|chừng nào giao|khi nào ship|bao giờ ship|khi nào nhận|bao giờ nhận|khi nào có hàng|khi nào tới|bao giờ tới|bao giờ có|khi nào gửi|giao chưa|gửi chưa|ship chưa|đi chưa|tới đâu|tới đâu rồi|đến đâu rồi\
-         |lên đơn chưa|có đơn chưa|đơn đâu|đơn em đâu|đơn của em|đơn của mình|đơn hàng của em|đơn hàng của mình|đơn em|đơn mình|giao hàng chưa|gửi hàng chưa",
+         |lên đơn chưa|có đơn chưa|đơn đâu|đơn em đâu|đơn em sao|đơn của em sao|đơn mình sao|đơn hàng sao|đơn của em đâu|đơn em thế nào|đơn của em thế nào|giao hàng chưa|gửi hàng chưa",
     ),
     (
         Meaning::Spam,
         "vay tiền|vay vốn|cho vay|vay nhanh|giải ngân|cộng tác viên|ctv|tuyển|tuyển dụng|tuyển ctv|kiếm tiền|việc nhẹ|việc nhẹ lương cao|làm tại nhà|tăng follow|tăng like|tăng tương tác|casino|nổ hũ|cá độ|cá cược|lô đề|soi cầu\
-         |xem bói|hack|tool|bán data|đầu tư|lãi suất|hoa hồng|bit ly|shorturl|telegram|t me|bán tài khoản|nhận làm bằng|thu nhập",
+         |xem bói|hack|bán data|đầu tư|lãi suất|bit ly|shorturl|telegram|t me|bán tài khoản|nhận làm bằng|thu nhập",
     ),
     (
         Meaning::Rival,
