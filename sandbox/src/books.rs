@@ -278,6 +278,8 @@ pub struct ChannelBooks {
     pub refreshes: u64,
     /// Messages that the gateway sent to people.
     pub sent: u64,
+    /// What the gateway told this channel and had taken, by kind: each effect counts once.
+    pub told: BTreeMap<String, u64>,
 }
 
 /// Violations kept; more would only repeat what these say.

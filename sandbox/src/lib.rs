@@ -108,7 +108,7 @@ pub struct Options {
     pub closed_percent: u64,
     /// Least and most pause between two steps of a partner, in milliseconds.
     pub pause_ms: (u64, u64),
-    /// First of consecutive ports: shopee, woocommerce, facebook, zalo, zalo_oauth, control,
+    /// First of consecutive ports: shopee, woocommerce, facebook, zalo, zalo_oauth, tiki, control,
     /// then the targets as listed. Without it every server takes a free port.
     pub listen_base: Option<u16>,
 }
@@ -158,6 +158,7 @@ impl Sandbox {
             ("facebook".to_owned(), Partner::Facebook),
             ("zalo".to_owned(), Partner::Zalo),
             ("zalo_oauth".to_owned(), Partner::ZaloOauth),
+            ("tiki".to_owned(), Partner::Tiki),
             ("control".to_owned(), Partner::Control),
         ];
         let mut ledger = Ledger {

@@ -92,6 +92,7 @@ fn state(sandbox: &Sandbox) -> Value {
         "environment": sandbox.environment(),
         "tokens": {
             "shopee": sandbox.secrets().shopee_tokens,
+            "tiki": sandbox.secrets().tiki_tokens,
             "zalo": sandbox.secrets().zalo_tokens,
         },
     })

@@ -15,6 +15,8 @@ pub mod channel {
     pub const WOO: &str = "woo-outlet";
     /// The Shopee shop.
     pub const SHOPEE: &str = "shopee-vn";
+    /// The Tiki shop.
+    pub const TIKI: &str = "tiki-vn";
     /// The Facebook page.
     pub const FACEBOOK: &str = "facebook-page";
     /// The Zalo Official Account.
@@ -62,6 +64,16 @@ pub struct Secrets {
     pub shopee_callback_url: String,
     /// First tokens of the shop.
     pub shopee_tokens: TokenPair,
+    /// Tiki's app.
+    pub tiki_client_id: String,
+    /// The app's secret.
+    pub tiki_client_secret: String,
+    /// The code of the event queue.
+    pub tiki_queue: String,
+    /// Tiki's id of the seller's warehouse.
+    pub tiki_seller_inventory: u64,
+    /// A first access token; an in-house app has no refresh token, whatever stands in its place.
+    pub tiki_tokens: TokenPair,
     /// Key of Meta's signatures.
     pub facebook_app_secret: String,
     /// Word of Meta's handshake.
@@ -106,6 +118,15 @@ impl Default for Secrets {
                 access: "5a0b0c1d2e3f40516273849506172839".to_owned(),
                 refresh: "6b1c2d3e4f5061728394a5b6c7d8e9f0".to_owned(),
                 expires_in_s: 14_400,
+            },
+            tiki_client_id: "6249716820922226".to_owned(),
+            tiki_client_secret: "sandbox_tiki_client_secret_0001".to_owned(),
+            tiki_queue: "2b4f1c6e-0000-4000-8000-000000000001".to_owned(),
+            tiki_seller_inventory: 900_123,
+            tiki_tokens: TokenPair {
+                access: "tikiSandboxAccess0001".to_owned(),
+                refresh: "none".to_owned(),
+                expires_in_s: 3_599,
             },
             facebook_app_secret: "sandbox-meta-app-secret-0123456789".to_owned(),
             facebook_verify_token: "sandbox-verify-token".to_owned(),
@@ -158,6 +179,7 @@ impl Secrets {
             ("KENH_WOO_CONSUMER_SECRET", &self.woo_consumer_secret),
             ("KENH_SHOPEE_PARTNER_KEY", &self.shopee_partner_key),
             ("KENH_SHOPEE_PUSH_KEY", &self.shopee_push_key),
+            ("KENH_TIKI_CLIENT_SECRET", &self.tiki_client_secret),
             ("KENH_FACEBOOK_APP_SECRET", &self.facebook_app_secret),
             ("KENH_FACEBOOK_VERIFY_TOKEN", &self.facebook_verify_token),
             ("KENH_FACEBOOK_PAGE_TOKEN", &self.facebook_page_token),

@@ -17,7 +17,7 @@ use crate::{
     Options,
     books::Ledger,
     faults::{Faults, hash},
-    partners::{facebook::Page, shopee::Shop, woocommerce::Site, zalo::Account},
+    partners::{facebook::Page, shopee::Shop, tiki::TikiShop, woocommerce::Site, zalo::Account},
     secrets::Secrets,
 };
 
@@ -33,6 +33,7 @@ pub(crate) struct World {
     pub(crate) faults: Faults,
     pub(crate) ledger: Mutex<Ledger>,
     pub(crate) shopee: Mutex<Shop>,
+    pub(crate) tiki: Mutex<TikiShop>,
     pub(crate) woocommerce: Mutex<Site>,
     pub(crate) facebook: Mutex<Page>,
     pub(crate) zalo: Mutex<Account>,
@@ -81,6 +82,7 @@ impl World {
         Ok(Self {
             faults: Faults::new(options.seed, options.faults),
             shopee: Mutex::new(Shop::new(&secrets)),
+            tiki: Mutex::new(TikiShop::new(&secrets)),
             woocommerce: Mutex::new(Site::default()),
             facebook: Mutex::new(Page::default()),
             zalo: Mutex::new(Account::new(&secrets)),

@@ -9,6 +9,7 @@ use super::{
     callback::{Happening, report},
     shopee,
     target::{Ask, Effect, Then, no_such_call, not_found},
+    tiki,
 };
 use crate::{
     books::{
@@ -286,6 +287,7 @@ pub(crate) async fn live(world: &Arc<World>, target: &str, id: &str, life: u32) 
         }
         if state == FulfillmentState::Delivered {
             shopee::delivered(world, &sold.0, &sold.1);
+            tiki::delivered(world, &sold.0, &sold.1);
         }
     }
 }

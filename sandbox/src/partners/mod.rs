@@ -8,6 +8,7 @@ pub(crate) mod invoicing;
 pub(crate) mod service_center;
 pub(crate) mod shopee;
 pub(crate) mod target;
+pub(crate) mod tiki;
 pub(crate) mod woocommerce;
 pub(crate) mod zalo;
 
@@ -35,6 +36,7 @@ use crate::{
 #[derive(Debug, Clone)]
 pub(crate) enum Partner {
     Shopee,
+    Tiki,
     WooCommerce,
     Facebook,
     Zalo,
@@ -85,14 +87,24 @@ pub(crate) struct Reply {
     pub(crate) status: u16,
     pub(crate) body: Option<Value>,
     pub(crate) headers: Vec<(&'static str, String)>,
+    /// A body that is not JSON.
+    pub(crate) raw: Option<(&'static str, Vec<u8>)>,
 }
 
 impl Reply {
+    pub(crate) fn bytes(content_type: &'static str, body: Vec<u8>) -> Self {
+        Self {
+            raw: Some((content_type, body)),
+            ..Self::empty(200)
+        }
+    }
+
     pub(crate) fn json(status: u16, body: Value) -> Self {
         Self {
             status,
             body: Some(body),
             headers: Vec::new(),
+            raw: None,
         }
     }
 
@@ -101,6 +113,7 @@ impl Reply {
             status,
             body: None,
             headers: Vec::new(),
+            raw: None,
         }
     }
 
@@ -109,12 +122,16 @@ impl Reply {
         for (name, value) in self.headers {
             builder = builder.header(name, value);
         }
-        let body = match self.body {
-            Some(value) => {
+        let body = match (self.body, self.raw) {
+            (None, Some((content_type, bytes))) => {
+                builder = builder.header("content-type", content_type);
+                Body::from(bytes)
+            }
+            (Some(value), _) => {
                 builder = builder.header("content-type", "application/json");
                 Body::from(value.to_string())
             }
-            None => Body::empty(),
+            (None, None) => Body::empty(),
         };
         builder
             .body(body)
@@ -197,6 +214,7 @@ async fn answer(
     };
     let reply = match partner {
         Partner::Shopee => shopee::answer(&world, call).await,
+        Partner::Tiki => tiki::answer(&world, call).await,
         Partner::WooCommerce => woocommerce::answer(&world, call).await,
         Partner::Facebook => facebook::answer(&world, call).await,
         Partner::Zalo => zalo::answer(&world, call).await,

@@ -162,7 +162,7 @@ fn once(world: &World, target: &str, key: &str, name: &str, call: &Call) -> Effe
         return Effect::of(Reply {
             status,
             body: first.body,
-            headers: Vec::new(),
+            ..Reply::empty(status)
         });
     }
     check_headers(&mut ledger, target, key, name, call, &body);

@@ -8,6 +8,7 @@ pub(crate) mod sender;
 mod shapes;
 pub(crate) mod shopee;
 pub(crate) mod staff;
+pub(crate) mod tiki;
 pub(crate) mod vnpay;
 pub(crate) mod website;
 pub(crate) mod woocommerce;
@@ -355,6 +356,7 @@ enum Story {
     Vnpay,
     WooCommerce,
     Shopee,
+    Tiki,
     Facebook,
     Hotline,
     Counter,
@@ -380,7 +382,7 @@ const WHEEL: [Story; 20] = [
     Story::Website,
     Story::WooCommerce,
     Story::Vnpay,
-    Story::Shopee,
+    Story::Tiki,
     Story::Website,
 ];
 
@@ -416,6 +418,7 @@ pub(crate) async fn run(
     while run.stragglers.load(Ordering::SeqCst) > 0 {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
+    tiki::drained(&run).await;
     selling.store(0, Ordering::SeqCst);
     if desk.await.is_err() {
         run.unexpected("the staff desk stopped early".to_owned());
@@ -459,6 +462,7 @@ async fn tell(run: &Arc<Run>, number: u32) {
         Story::Vnpay => vnpay::order(run, &mut rng, number).await,
         Story::WooCommerce => woocommerce::order(run, &mut rng, number).await,
         Story::Shopee => shopee::order(run, &mut rng, number).await,
+        Story::Tiki => tiki::order(run, &mut rng, number).await,
         Story::Facebook => facebook::cart(run, &mut rng, number).await,
         Story::Hotline => {
             staff::order(run, &mut rng, number, crate::secrets::channel::HOTLINE).await
@@ -483,6 +487,7 @@ async fn tell(run: &Arc<Run>, number: u32) {
             4 => facebook::forge(run, &mut rng, number).await,
             5 => zalo::forge(run, &mut rng, number).await,
             6 => forge_callback(run, number).await,
+            18 => tiki::forge(run, &mut rng, number).await,
             _ => {}
         }
     }

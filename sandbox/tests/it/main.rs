@@ -5,4 +5,5 @@ mod channels;
 mod door;
 mod storefront;
 mod targets;
+mod tiki;
 mod whole;

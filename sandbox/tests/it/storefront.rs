@@ -17,7 +17,9 @@ async fn start(faults: bool) -> (Door, Sandbox) {
         faults,
         ..Options::default()
     };
-    (door, Sandbox::start(options).await.unwrap())
+    let sandbox = Sandbox::start(options).await.unwrap();
+    door.pull_tiki(&sandbox);
+    (door, sandbox)
 }
 
 #[tokio::test]
@@ -32,6 +34,7 @@ async fn every_channel_sells_and_every_forgery_is_refused() {
         "website",
         "woocommerce",
         "shopee",
+        "tiki",
         "facebook",
         "zalo",
         "vnpay",
@@ -119,6 +122,7 @@ async fn a_door_that_is_down_costs_retries_and_no_order() {
         ..Options::default()
     };
     let sandbox = std::sync::Arc::new(Sandbox::start(options).await.unwrap());
+    door.pull_tiki(&sandbox);
     let selling = {
         let sandbox = std::sync::Arc::clone(&sandbox);
         tokio::spawn(async move { sandbox.run(scenario(20)).await.unwrap() })

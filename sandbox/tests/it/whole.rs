@@ -259,6 +259,7 @@ async fn sell(faults: bool, orders: u32) -> Arc<Worker> {
         ..Options::default()
     };
     let sandbox = Arc::new(Sandbox::start(options).await.unwrap());
+    door.pull_tiki(&sandbox);
     let tokens = Mutex::new(sandbox.secrets().shopee_tokens.clone());
     let http = reqwest::Client::new();
     let worker = Arc::new(Worker {
