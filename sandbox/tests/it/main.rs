@@ -3,6 +3,7 @@
 
 mod channels;
 mod door;
+mod shopee;
 mod storefront;
 mod targets;
 mod tiki;
