@@ -79,7 +79,7 @@ impl Sold {
             })
             .collect();
         let address = json!({
-            "full_name": basket.person.name, "street": "1 đường Thử Nghiệm", "ward": "Phường Mẫu",
+            "full_name": basket.person.name, "street": place.line, "ward": place.ward,
             "district": place.district, "region": place.province, "country": "Việt Nam",
             "country_id": "VN", "email": null,
             // Shown to sellers that deliver by themselves only.
