@@ -25,6 +25,7 @@ use crate::crypto::{self, KeyRing};
 use crate::gateway::{Door, Gateway};
 use crate::http::rate::intake;
 use crate::outbound::{Client, GateKey, Gates, Limits, Policy, Rate};
+use crate::pipeline::deliver::Recipient;
 use crate::pipeline::receive::Receiver;
 use crate::pipeline::settle::{self, Queue, Settler};
 use crate::pipeline::{deliver, ingest, poll, timers};
@@ -155,7 +156,7 @@ pub async fn assemble(parts: Parts) -> Result<Assembled, Error> {
     let doors = doors(&config, &clock);
     let metrics = Arc::new(Metrics::new(Names {
         channels: doors.keys().cloned().collect(),
-        targets: config.targets.iter().map(|t| t.id.clone()).collect(),
+        targets: recipients(&config),
     }));
     let gates = Gates::new(Arc::clone(&clock));
     gates.configure(limits(&config));
@@ -249,10 +250,14 @@ impl Assembled {
         ));
         if roles.contains(&Role::Work) {
             gateway.shutdown.spawn(ingest::run(Arc::clone(&gateway)));
-            for target in gateway.config.targets.iter().filter(|t| t.enabled) {
-                gateway
-                    .shutdown
-                    .spawn(deliver::run(Arc::clone(&gateway), Arc::new(target.clone())));
+            let targets = gateway.config.targets.iter().filter(|t| t.enabled);
+            let channels = gateway.config.channels.iter().filter(|c| c.enabled);
+            let recipients = targets
+                .map(Recipient::from)
+                .chain(channels.filter_map(Recipient::channel));
+            for recipient in recipients {
+                let worker = deliver::run(Arc::clone(&gateway), Arc::new(recipient));
+                gateway.shutdown.spawn(worker);
             }
             timers::start(&gateway);
             gateway.shutdown.spawn(alerts::run(Arc::clone(&gateway)));
@@ -378,6 +383,16 @@ fn limits_of(calls: &Calls) -> Limits {
     }
 }
 
+/// Ids of all that tasks go to, for labels.
+pub(crate) fn recipients(config: &Config) -> Vec<String> {
+    let targets = config.targets.iter().map(|target| target.id.clone());
+    let channels = config.channels.iter();
+    let told = channels.filter(|channel| Recipient::channel(channel).is_some());
+    targets
+        .chain(told.map(|channel| channel.id.clone()))
+        .collect()
+}
+
 fn reserve_when(when: config::ReserveWhen) -> ReserveWhen {
     match when {
         config::ReserveWhen::Placed => ReserveWhen::Placed,
@@ -423,6 +438,15 @@ pub fn settings(config: &Config, locations: &domain::routing::Locations) -> Sett
                 class: rate.class.clone(),
                 rate: rate.percent,
                 valid_from: rate.valid_from,
+            })
+            .collect(),
+        feedback: config
+            .channels
+            .iter()
+            .filter(|channel| channel.enabled)
+            .filter_map(|channel| {
+                let takes = channel.channel.feedback()?.takes();
+                Some((channel.id.clone(), takes.iter().copied().collect()))
             })
             .collect(),
         reservation_ttl_s: i64::try_from(config.orders.reservation_ttl_s).unwrap_or(i64::MAX),

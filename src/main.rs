@@ -4,7 +4,8 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use kenh::commands::{
-    self, check, explain, healthcheck, migrate, redrive, schema, serve, token, verify,
+    self, channels, check, explain, healthcheck, migrate, reconcile, redrive, replay, schema,
+    serve, token, verify,
 };
 
 /// The omnichannel integration gateway and order router.
@@ -46,6 +47,12 @@ enum Command {
     Verify(verify::Args),
     /// Try dead letters again: tasks that were given up, or notices of the inbox.
     Redrive(redrive::Args),
+    /// Compare a channel with what is stored, and take what is missing or differs.
+    Reconcile(reconcile::Args),
+    /// Read stored messages again with today's connector, and show what that changes.
+    Replay(replay::Args),
+    /// Show what each channel can do.
+    Channels(channels::Args),
     /// API tokens, and the tokens of channels.
     Token(token::Args),
     /// Tell in words why an order goes where it goes, and where it stands.
@@ -71,6 +78,9 @@ fn main() -> ExitCode {
         Command::Migrate(args) => block_on(migrate::run(&args)),
         Command::Verify(args) => block_on(verify::run(&args)),
         Command::Redrive(args) => block_on(redrive::run(&args)),
+        Command::Channels(args) => channels::run(&args),
+        Command::Reconcile(args) => block_on(reconcile::run(&args)),
+        Command::Replay(args) => block_on(replay::run(&args)),
         Command::Token(args) => block_on(token::run(&args)),
         Command::Explain(args) => block_on(explain::run(&args)),
     }

@@ -22,8 +22,8 @@ pub mod standard_webhooks;
 
 pub use canonical::casso;
 pub use outgoing::{
-    appsecret_proof, basic_auth, hmac_sha256_hex_of, hmac_sha512_hex_of, shopee_api_sign,
-    vietqr_checksum,
+    appsecret_proof, basic_auth, hmac_sha256_hex_of, hmac_sha512_hex_of, lazada_api_sign,
+    shopee_api_sign, tiktok_api_sign, vietqr_checksum,
 };
 
 type HmacSha1 = Hmac<Sha1>;
@@ -46,6 +46,23 @@ pub fn hmac_sha256_hex(
         secrets
             .keys()
             .any(|key| mac_holds::<HmacSha256>(key, signed, &tag)),
+    )
+}
+
+/// HMAC-SHA512 over the concatenated `signed` parts, hexadecimal (answers of VNPay's merchant API).
+///
+/// # Errors
+/// Missing, malformed or not made with any of the secrets.
+pub fn hmac_sha512_hex(
+    secrets: &Secrets,
+    signed: &[&[u8]],
+    given: Option<&str>,
+) -> Result<Proof, Rejection> {
+    let tag = hex_tag("", given)?;
+    accept(
+        secrets
+            .keys()
+            .any(|key| mac_holds::<HmacSha512>(key, signed, &tag)),
     )
 }
 

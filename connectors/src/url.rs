@@ -128,16 +128,16 @@ pub fn post_json(uri: Uri, body: &serde_json::Value) -> Request<Bytes> {
     request
 }
 
-/// The `retry-after` header in seconds, where it is a number.
+/// The `retry-after` header in whole seconds, where it is a number; Shopify and Haravan write `2.0`.
 #[must_use]
 pub fn retry_after_s(headers: &http::HeaderMap) -> Option<u64> {
-    headers
-        .get(header::RETRY_AFTER)?
-        .to_str()
-        .ok()?
-        .trim()
-        .parse()
-        .ok()
+    let text = headers.get(header::RETRY_AFTER)?.to_str().ok()?.trim();
+    let (whole, part) = text.split_once('.').unwrap_or((text, ""));
+    if !part.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    let more = part.bytes().any(|byte| byte != b'0');
+    whole.parse::<u64>().ok()?.checked_add(u64::from(more))
 }
 
 #[cfg(test)]
@@ -165,6 +165,20 @@ mod tests {
         ] {
             assert!(BaseUrl::parse(wrong).is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn seconds_to_wait_are_never_fewer_than_the_vendor_says() {
+        let seconds = |text: &str| {
+            let mut headers = http::HeaderMap::new();
+            headers.insert(header::RETRY_AFTER, text.parse().unwrap());
+            retry_after_s(&headers)
+        };
+        assert_eq!(seconds("30"), Some(30));
+        assert_eq!(seconds("2.0"), Some(2));
+        assert_eq!(seconds("2.5"), Some(3));
+        assert_eq!(seconds("Wed, 21 Oct 2026 07:28:00 GMT"), None);
+        assert_eq!(seconds("-1"), None);
     }
 
     #[test]

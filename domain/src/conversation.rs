@@ -9,7 +9,9 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::comment::{self, Author, Comment, Known, Understanding, parse};
 use crate::id::ConversationId;
+use crate::live::Sale;
 use crate::money::Amount;
 use crate::phone::{Parsed, Phone};
 use crate::snapshot::{
@@ -65,6 +67,9 @@ pub struct Message {
     pub at: Timestamp,
     /// Anything else worth showing.
     pub hints: Vec<String>,
+    /// What was understood of a comment under a live sale, and why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub understood: Option<Box<Understanding>>,
 }
 
 /// Where a conversation stands.
@@ -187,14 +192,17 @@ impl Conversation {
         &self.id
     }
 
-    /// Takes a message in.
-    pub fn apply(&mut self, heard: &Heard) -> Applied {
+    /// Takes a message in. `sale` is the live sale under whose post a comment stands.
+    pub fn apply(&mut self, heard: &Heard, sale: Option<&Sale>) -> Applied {
         let mut applied = Applied {
             changed: self.keep(heard),
             drafts: Vec::new(),
         };
         let learned = !heard.outgoing && self.learn(heard);
         applied.changed |= learned;
+        if let Some(sale) = sale {
+            self.understand(sale, heard, &mut applied);
+        }
         if let Some(draft) = draft_from_cart(heard, &self.understood) {
             let known = self.drafts.contains_key(&heard.message_id);
             if !known {
@@ -210,9 +218,115 @@ impl Conversation {
         } else if learned && let Some(draft) = self.open_draft() {
             applied
                 .drafts
-                .push(customer_of(draft, &self.understood, heard.at));
+                .push(customer_of(draft, &self.understood, heard));
         }
         applied
+    }
+
+    /// Reads the person's comments under a live sale, each with those before it: an edit, a comment
+    /// that comes late or a phone that is told later may change what another one means. One that
+    /// says an order makes a draft; one that says none any more leaves its draft to staff.
+    fn understand(&mut self, sale: &Sale, heard: &Heard, applied: &mut Applied) {
+        let (list, mark) = (sale.list(), sale.mark());
+        let phone_on_file = self.understood.phone.is_some();
+        let mut previous: Vec<String> = Vec::new();
+        let mut read = Vec::new();
+        for message in &mut self.messages {
+            let is_comment = message.kind == "comment" || message.removed;
+            if !is_comment || message.outgoing || !message.hints.contains(&mark) {
+                continue;
+            }
+            let over = sale.ended_at.is_some_and(|end| message.at > end);
+            let understood = match &message.text {
+                Some(text) if !over => {
+                    let comment = Comment {
+                        text,
+                        author: Author::Customer,
+                    };
+                    let known = Known {
+                        phone_on_file,
+                        previous: previous.clone(),
+                    };
+                    previous.push(text.clone());
+                    Some(Box::new(parse(&comment, &list, &known)))
+                }
+                Some(_) | None => None,
+            };
+            let changed = message.understood != understood;
+            if changed {
+                message.understood = understood;
+                applied.changed = true;
+            }
+            if changed || message.id == heard.message_id {
+                read.push(message.clone());
+            }
+        }
+        for message in read {
+            if let Some(phone) = message.understood.as_deref().and_then(only_mobile) {
+                let said = Said {
+                    at: message.at,
+                    message_id: message.id.clone(),
+                    text: phone.to_owned(),
+                };
+                applied.changed |= take(&mut self.understood.phone, Some(said));
+            }
+            self.draft_from_comment(sale, &message, heard, applied);
+        }
+    }
+
+    fn draft_from_comment(
+        &mut self,
+        sale: &Sale,
+        message: &Message,
+        heard: &Heard,
+        applied: &mut Applied,
+    ) {
+        let is_order = message
+            .understood
+            .as_ref()
+            .is_some_and(|understood| understood.action == comment::Action::Draft);
+        let known = self.drafts.get(&message.id).cloned();
+        let draft = match (known, is_order) {
+            (None, false) => return,
+            (Some(draft), _) => draft,
+            (None, true) => {
+                let draft = Draft {
+                    at: message.at,
+                    external_id: draft_id(&message.id),
+                    order_id: None,
+                };
+                self.drafts.insert(message.id.clone(), draft.clone());
+                applied.changed = true;
+                draft
+            }
+        };
+        let mut snapshot = customer_of(&draft, &self.understood, heard);
+        snapshot.revised_at = heard.at.max(message.at);
+        snapshot.tags.push(format!("live:{}", sale.post));
+        match message.understood.as_deref().filter(|_| is_order) {
+            Some(understood) => snapshot.lines = Some(live_lines(sale, understood)),
+            None => snapshot.tags.push("comment-no-order-any-more".to_owned()),
+        }
+        applied.drafts.push(snapshot);
+    }
+
+    /// What is known beside the text of a message.
+    #[must_use]
+    pub fn hints_of(&self, message_id: &str) -> &[String] {
+        let mut messages = self.messages.iter();
+        messages
+            .find(|message| message.id == message_id)
+            .map_or(&[], |message| &message.hints[..])
+    }
+
+    /// Why the draft of that external id was made, for staff.
+    #[must_use]
+    pub fn understanding_of(&self, external_id: &str) -> Option<&Understanding> {
+        self.messages
+            .iter()
+            .find(|message| draft_id(&message.id) == external_id)?
+            .understood
+            .as_deref()
     }
 
     /// Upserts the message. A removal leaves the place and takes the words.
@@ -226,6 +340,7 @@ impl Conversation {
             removed: removal,
             at: heard.at,
             hints: heard.hints.clone(),
+            understood: None,
         };
         let before = self.messages.clone();
         match self
@@ -246,7 +361,13 @@ impl Conversation {
                     )
                 };
                 if weight(&incoming) > weight(known) {
-                    *known = incoming;
+                    // A removal may not repeat where the comment stood.
+                    let hints = if incoming.hints.is_empty() {
+                        std::mem::take(&mut known.hints)
+                    } else {
+                        incoming.hints.clone()
+                    };
+                    *known = Message { hints, ..incoming };
                 }
             }
             None => self.messages.push(incoming),
@@ -442,7 +563,42 @@ impl ConversationView {
     }
 }
 
-/// The external id of the draft order that a cart makes.
+/// The one mobile number of a comment.
+fn only_mobile(understood: &Understanding) -> Option<&str> {
+    match &understood.phones[..] {
+        [only] if only.kind == comment::PhoneKind::Mobile => Some(only.e164.as_str()),
+        _ => None,
+    }
+}
+
+/// The lines of a draft that a comment makes, at the prices of the sale.
+fn live_lines(sale: &Sale, understood: &Understanding) -> Vec<SnapshotLine> {
+    understood
+        .lines
+        .iter()
+        .enumerate()
+        .filter_map(|(place, line)| {
+            let article = sale.articles.get(&line.code)?;
+            let name = match &line.variant {
+                Some(variant) => format!("{} ({variant})", article.name),
+                None => article.name.clone(),
+            };
+            Some(SnapshotLine {
+                id: format!("{}-{}", line.code, place + 1),
+                channel_sku: None,
+                sku: Some(article.sku.clone()),
+                name,
+                quantity: line.quantity,
+                unit_price: article.price,
+                discount: Amount(0),
+                gift: false,
+                parent: None,
+            })
+        })
+        .collect()
+}
+
+/// The external id of the draft order that a cart or comment makes.
 #[must_use]
 pub fn draft_id(message_id: &str) -> String {
     format!("draft-{message_id}")
@@ -459,19 +615,22 @@ pub fn draft_from_cart(heard: &Heard, understood: &Understood) -> Option<Snapsho
         external_id: draft_id(&heard.message_id),
         order_id: None,
     };
-    let mut snapshot = customer_of(&draft, understood, heard.at);
+    let mut snapshot = customer_of(&draft, understood, heard);
     snapshot.lines = Some(heard.lines.clone());
     snapshot.note = heard.text.clone();
     Some(snapshot)
 }
 
 /// A snapshot of a draft that speaks of its customer alone.
-fn customer_of(draft: &Draft, understood: &Understood, at: Timestamp) -> Snapshot {
+fn customer_of(draft: &Draft, understood: &Understood, heard: &Heard) -> Snapshot {
     let buyer = Buyer {
         name: text(&understood.name),
         phone: text(&understood.phone),
         email: text(&understood.email),
-        external_id: None,
+        external_id: heard
+            .buyer
+            .as_ref()
+            .and_then(|buyer| buyer.external_id.clone()),
     };
     let ship_to = ShipTo {
         name: buyer.name.clone(),
@@ -482,7 +641,7 @@ fn customer_of(draft: &Draft, understood: &Understood, at: Timestamp) -> Snapsho
     Snapshot {
         external_id: draft.external_id.clone(),
         placed_at: draft.at,
-        revised_at: at,
+        revised_at: heard.at,
         status: ChannelStatus::Draft,
         channel_status: "draft".to_owned(),
         cancel_requested: false,
@@ -574,18 +733,18 @@ mod tests {
     #[test]
     fn the_person_s_word_opens_it_and_ours_makes_it_wait() {
         let mut chat = conversation();
-        let _applied = chat.apply(&heard("m1", 1, "message", "còn hàng không?"));
+        let _applied = chat.apply(&heard("m1", 1, "message", "còn hàng không?"), None);
         assert_eq!(chat.state(), State::Open);
         assert_eq!(chat.view().waiting_since, Some(minute(1)));
         let answer = Heard {
             outgoing: true,
             ..heard("m2", 2, "echo", "dạ còn")
         };
-        let _applied = chat.apply(&answer);
+        let _applied = chat.apply(&answer, None);
         assert_eq!(chat.state(), State::Waiting);
         chat.close("no answer", minute(60));
         assert_eq!(chat.state().as_str(), "closed");
-        let _applied = chat.apply(&heard("m3", 61, "message", "lấy 1 cái"));
+        let _applied = chat.apply(&heard("m3", 61, "message", "lấy 1 cái"), None);
         assert_eq!(chat.state(), State::Open);
     }
 
@@ -594,14 +753,24 @@ mod tests {
         let mut chat = conversation();
         let cart = Heard {
             lines: vec![line("1", "AC-9000", 1, 12_990_000)],
+            buyer: Some(Buyer {
+                external_id: Some("psid-1".into()),
+                ..Buyer::default()
+            }),
             ..heard("m1", 1, "cart", "giao chiều")
         };
-        let draft = chat.apply(&cart).drafts.remove(0);
+        let draft = chat.apply(&cart, None).drafts.remove(0);
+        let person = draft.buyer.clone().unwrap().external_id;
+        assert_eq!(
+            person.as_deref(),
+            Some("psid-1"),
+            "the draft is the person's"
+        );
         assert_eq!(
             (draft.external_id.as_str(), draft.status),
             ("draft-m1", ChannelStatus::Draft)
         );
-        assert_eq!(chat.apply(&cart).drafts[0], draft);
+        assert_eq!(chat.apply(&cart, None).drafts[0], draft);
 
         let form = Heard {
             buyer: Some(Buyer {
@@ -612,7 +781,7 @@ mod tests {
             address: Some("12 Nguyễn Trãi, TP.HCM".into()),
             ..heard("m2", 2, "form", "")
         };
-        let filled = chat.apply(&form).drafts.remove(0);
+        let filled = chat.apply(&form, None).drafts.remove(0);
         assert_eq!(filled.external_id, "draft-m1");
         assert_eq!(filled.lines, None);
         assert_eq!(filled.buyer.unwrap().phone.as_deref(), Some("+84901234567"));
@@ -622,6 +791,90 @@ mod tests {
         );
         assert!(chat.link_draft("draft-m1", "ord_1"));
         assert_eq!(chat.view().order_id.as_deref(), Some("ord_1"));
+    }
+
+    fn sale() -> Sale {
+        let article = crate::live::Article {
+            sku: "CHG-20W".into(),
+            name: "Củ sạc nhanh 20W".into(),
+            variants: vec![],
+            price: Amount(190_000),
+        };
+        Sale {
+            channel: "facebook".into(),
+            post: "p1".into(),
+            title: "20:00".into(),
+            articles: [("A12".to_owned(), article)].into(),
+            pinned: None,
+            quantity_limit: 10,
+            ended_at: Some(minute(90)),
+        }
+    }
+
+    fn comment(id: &str, minutes: i64, text: &str) -> Heard {
+        Heard {
+            hints: vec!["live".into(), crate::live::post_mark("p1")],
+            ..heard(id, minutes, "comment", text)
+        }
+    }
+
+    #[test]
+    fn a_clear_comment_under_a_live_sale_makes_a_draft_that_says_why() {
+        let mut chat = conversation();
+        let applied = chat.apply(&comment("c1", 1, "chốt A12 x2 0901234567"), Some(&sale()));
+        let draft = &applied.drafts[0];
+        assert_eq!(draft.external_id, "draft-c1");
+        let lines = draft.lines.as_ref().unwrap();
+        assert_eq!(
+            (lines[0].quantity, lines[0].unit_price),
+            (2, Amount(190_000))
+        );
+        assert_eq!(lines[0].sku.as_deref(), Some("CHG-20W"));
+        let phone = draft.buyer.clone().unwrap().phone;
+        assert_eq!(phone.as_deref(), Some("+84901234567"));
+        let why = chat.understanding_of("draft-c1").unwrap();
+        assert!(!why.reasons.is_empty());
+
+        let stored = serde_json::to_string(&chat).unwrap();
+        let back: Conversation = serde_json::from_str(&stored).unwrap();
+        assert_eq!(back, chat, "understandings survive being stored");
+    }
+
+    #[test]
+    fn an_edit_is_read_again_and_a_removal_leaves_the_draft_to_staff() {
+        let mut chat = conversation();
+        let said = |text: &str, minutes| comment("c1", minutes, text);
+        let _first = chat.apply(&said("chốt A12 0901234567", 1), Some(&sale()));
+        let edited = chat.apply(&said("chốt A12 x3 0901234567", 2), Some(&sale()));
+        assert_eq!(edited.drafts[0].lines.as_ref().unwrap()[0].quantity, 3);
+        let removal = Heard {
+            hints: vec![],
+            ..heard("c1", 3, "removal", "")
+        };
+        let removed = chat.apply(&removal, Some(&sale()));
+        assert_eq!(removed.drafts[0].lines, None);
+        assert!(
+            removed.drafts[0]
+                .tags
+                .contains(&"comment-no-order-any-more".to_owned())
+        );
+    }
+
+    #[test]
+    fn what_is_not_beyond_doubt_makes_no_draft() {
+        let mut chat = conversation();
+        for (id, text) in [
+            ("c1", "A12 bao nhiêu ạ"),
+            ("c2", "chốt A12 7 0901234567 12"),
+        ] {
+            assert!(
+                chat.apply(&comment(id, 1, text), Some(&sale()))
+                    .drafts
+                    .is_empty()
+            );
+        }
+        let late = chat.apply(&comment("c3", 91, "chốt A12 0901234567"), Some(&sale()));
+        assert!(late.drafts.is_empty(), "the sale is over");
     }
 
     #[test]
@@ -647,7 +900,7 @@ mod tests {
         let fold = |all: &[Heard]| {
             let mut chat = conversation();
             for one in all {
-                let _applied = chat.apply(one);
+                let _applied = chat.apply(one, None);
             }
             chat
         };
@@ -670,7 +923,10 @@ mod tests {
     fn only_the_last_messages_are_kept() {
         let mut chat = conversation();
         for number in 0..250 {
-            let _applied = chat.apply(&heard(&format!("m{number:03}"), number, "message", "x"));
+            let _applied = chat.apply(
+                &heard(&format!("m{number:03}"), number, "message", "x"),
+                None,
+            );
         }
         let view = chat.view();
         assert_eq!(view.messages.len(), KEPT_MESSAGES);

@@ -7,12 +7,15 @@
 pub mod address;
 pub mod breaker;
 pub mod code;
+pub mod comment;
 pub mod conversation;
+pub mod customer;
 pub mod explain;
 pub mod feedback;
 pub mod fulfillment;
 pub mod id;
 pub mod invoice;
+pub mod live;
 pub mod money;
 pub mod order;
 pub mod payment;

@@ -13,6 +13,10 @@ use crate::snapshot::{ChannelPayment, PaymentMethod};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum PaymentState {
+    /// Begun; the provider has not decided yet.
+    Pending,
+    /// The provider holds the buyer's money for us and has not taken it.
+    Authorized,
     /// Tried, not received.
     Failed,
     /// Money received.
@@ -38,6 +42,9 @@ pub struct PaymentFact {
     pub at: Timestamp,
     /// The provider's own code, kept and shown.
     pub provider_code: String,
+    /// The payment channel that reported it; empty in facts from before it was noted.
+    #[serde(default)]
+    pub provider: String,
 }
 
 impl PaymentFact {
@@ -114,7 +121,9 @@ pub struct Money {
     pub method: Option<PaymentMethod>,
     /// What the channel says.
     pub channel: Option<ChannelPayment>,
-    /// A provider reported a failure and nothing else.
+    /// Held for us by a provider, not received.
+    pub authorized: Amount,
+    /// A provider reported a failure, and nothing that is under way or received.
     pub failed: bool,
     /// The goods are with the buyer, or cash was collected.
     pub handed_over: bool,
@@ -165,19 +174,21 @@ impl Money {
             Some(ChannelPayment::Paid) => PaymentStatus::Paid,
             Some(ChannelPayment::Authorized) => PaymentStatus::Authorized,
             Some(ChannelPayment::PartiallyPaid) => PaymentStatus::PartiallyPaid,
-            Some(ChannelPayment::Failed) => PaymentStatus::Failed,
+            Some(ChannelPayment::Failed) => self.by_provider().unwrap_or(PaymentStatus::Failed),
             Some(
                 ChannelPayment::Unpaid
                 | ChannelPayment::PartiallyRefunded
                 | ChannelPayment::Refunded,
             )
-            | None => {
-                if self.failed {
-                    PaymentStatus::Failed
-                } else {
-                    PaymentStatus::Unpaid
-                }
-            }
+            | None => self.by_provider().unwrap_or(PaymentStatus::Unpaid),
         }
+    }
+
+    /// What providers say while no money has come.
+    fn by_provider(&self) -> Option<PaymentStatus> {
+        if self.authorized > Amount::ZERO && self.authorized >= self.due {
+            return Some(PaymentStatus::Authorized);
+        }
+        self.failed.then_some(PaymentStatus::Failed)
     }
 }

@@ -24,7 +24,7 @@ struct Door {
 /// | `POST /audit` with links | `{discrepancies}` |
 /// | `POST /door` `{url}` | 204 |
 /// | `POST /run` with a scenario | its report, when it is over |
-/// | `POST /shopee/authorize`, `/zalo/authorize` | a new token pair |
+/// | `POST /lazada/authorize`, `/shopee/authorize`, `/tiktok/authorize`, `/zalo/authorize` | a new token pair |
 pub(crate) async fn answer(world: &Arc<World>, call: Call) -> Reply {
     match (call.method.as_str(), call.path.as_str()) {
         ("GET", "/books") => Reply::json(200, json!(held(&world.ledger).picture())),
@@ -53,8 +53,14 @@ pub(crate) async fn answer(world: &Arc<World>, call: Call) -> Reply {
             },
             Err(error) => unreadable(&error),
         },
+        ("POST", "/lazada/authorize") => {
+            Reply::json(200, json!(held(&world.lazada).grant(world.options.seed)))
+        }
         ("POST", "/shopee/authorize") => {
             Reply::json(200, json!(held(&world.shopee).grant(world.options.seed)))
+        }
+        ("POST", "/tiktok/authorize") => {
+            Reply::json(200, json!(held(&world.tiktok).grant(world.options.seed)))
         }
         ("POST", "/zalo/authorize") => {
             Reply::json(200, json!(held(&world.zalo).grant(world.options.seed)))

@@ -47,6 +47,8 @@ use crate::{
     partners::{
         Partner,
         callback::{Happening, report},
+        money::Provider,
+        shops::Platform,
     },
     world::{Outgoing, World, held, now_text},
 };
@@ -108,7 +110,7 @@ pub struct Options {
     pub closed_percent: u64,
     /// Least and most pause between two steps of a partner, in milliseconds.
     pub pause_ms: (u64, u64),
-    /// First of consecutive ports: shopee, woocommerce, facebook, zalo, zalo_oauth, tiki, control,
+    /// First of consecutive ports: the channels' APIs in the order of [`Sandbox::start`], control,
     /// then the targets as listed. Without it every server takes a free port.
     pub listen_base: Option<u16>,
 }
@@ -153,12 +155,30 @@ impl Sandbox {
     /// When a port is taken, a name is used twice, or the client cannot be made.
     pub async fn start(options: Options) -> Result<Self, Error> {
         let mut partners = vec![
+            ("lazada".to_owned(), Partner::Lazada),
+            ("lazada_auth".to_owned(), Partner::LazadaAuth),
             ("shopee".to_owned(), Partner::Shopee),
             ("woocommerce".to_owned(), Partner::WooCommerce),
             ("facebook".to_owned(), Partner::Facebook),
             ("zalo".to_owned(), Partner::Zalo),
             ("zalo_oauth".to_owned(), Partner::ZaloOauth),
             ("tiki".to_owned(), Partner::Tiki),
+            ("vnpay".to_owned(), Partner::Provider(Provider::Vnpay)),
+            ("momo".to_owned(), Partner::Provider(Provider::Momo)),
+            ("zalopay".to_owned(), Partner::Provider(Provider::ZaloPay)),
+            (
+                "zalo_checkout".to_owned(),
+                Partner::Provider(Provider::ZaloCheckout),
+            ),
+            ("sepay".to_owned(), Partner::Provider(Provider::Sepay)),
+            ("casso".to_owned(), Partner::Provider(Provider::Casso)),
+            ("tiktok".to_owned(), Partner::TikTok),
+            ("tiktok_auth".to_owned(), Partner::TikTokAuth),
+            ("shopify".to_owned(), Partner::Shop(Platform::Shopify)),
+            ("haravan".to_owned(), Partner::Shop(Platform::Haravan)),
+            ("sapo_web".to_owned(), Partner::Shop(Platform::SapoWeb)),
+            ("sapo_omni".to_owned(), Partner::Shop(Platform::SapoOmni)),
+            ("website".to_owned(), Partner::Website),
             ("control".to_owned(), Partner::Control),
         ];
         let mut ledger = Ledger {
@@ -266,14 +286,60 @@ impl Sandbox {
             .job(async move { report(&world, &target, happening).await });
     }
 
+    /// The seller authorises the app for the Lazada shop again: a new pair, the old ones are dead.
+    pub fn authorize_lazada(&self) -> TokenPair {
+        held(&self.world.lazada).grant(self.world.options.seed)
+    }
+
     /// The seller authorises the app again: a new pair, the old refresh token is spent.
     pub fn authorize_shopee(&self) -> TokenPair {
         held(&self.world.shopee).grant(self.world.options.seed)
     }
 
+    /// The seller authorises the app for the TikTok shop again: a new pair.
+    pub fn authorize_tiktok(&self) -> TokenPair {
+        held(&self.world.tiktok).grant(self.world.options.seed)
+    }
+
+    /// A buyer of the TikTok shop asks the seller to cancel this order; the request's id. Nothing
+    /// for an order that is not there or has left.
+    pub fn ask_to_cancel_on_tiktok(&self, order_id: &str) -> Option<String> {
+        storefront::tiktok::ask_to_cancel(&self.world, order_id)
+    }
+
     /// The administrator authorises the app again: a new pair, the old refresh token is spent.
     pub fn authorize_zalo(&self) -> TokenPair {
         held(&self.world.zalo).grant(self.world.options.seed)
+    }
+
+    /// A buyer pays at VNPay, MoMo, ZaloPay (`vnpay`, `momo`, `zalopay`) or in the Mini App
+    /// (`zalo_checkout`), and nobody reports it; the provider's transaction. For tests of
+    /// questions and refunds. `None` for another provider.
+    pub fn pay_unheard(&self, provider: &str, reference: &str, amount: i64) -> Option<String> {
+        let provider = Provider::named(provider)?;
+        let payment = held(&self.world.money).pay(provider, reference, amount);
+        Some(match provider {
+            Provider::ZaloCheckout => payment.order_id,
+            Provider::Vnpay
+            | Provider::Momo
+            | Provider::ZaloPay
+            | Provider::Sepay
+            | Provider::Casso => payment.transaction.to_string(),
+        })
+    }
+
+    /// What a provider has given back of a payment, in đồng.
+    pub fn refunded(&self, provider: &str, reference: &str) -> i64 {
+        Provider::named(provider).map_or(0, |provider| {
+            held(&self.world.money).refunded(provider, reference)
+        })
+    }
+
+    /// A transfer reaches the bank account that SePay or Casso (`sepay`, `casso`) watches, and
+    /// nobody reports it; the transfer's id. Negative amounts go out.
+    pub fn transfer_unheard(&self, provider: &str, amount: i64, text: &str) -> Option<i64> {
+        let provider = Provider::named(provider)?;
+        Some(held(&self.world.money).transfer(provider, amount, text).id)
     }
 
     /// Plays a scenario to its end. Partners' callbacks may still be under way afterwards.

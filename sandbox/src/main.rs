@@ -91,8 +91,10 @@ fn state(sandbox: &Sandbox) -> Value {
         "addresses": sandbox.addresses(),
         "environment": sandbox.environment(),
         "tokens": {
+            "lazada": sandbox.secrets().lazada_tokens,
             "shopee": sandbox.secrets().shopee_tokens,
             "tiki": sandbox.secrets().tiki_tokens,
+            "tiktok": sandbox.secrets().tiktok_tokens,
             "zalo": sandbox.secrets().zalo_tokens,
         },
     })

@@ -17,7 +17,10 @@ use crate::{
     Options,
     books::Ledger,
     faults::{Faults, hash},
-    partners::{facebook::Page, shopee::Shop, tiki::TikiShop, woocommerce::Site, zalo::Account},
+    partners::{
+        facebook::Page, lazada::LazadaShop, money::Money, shopee::Shop, shops::Shops,
+        tiki::TikiShop, tiktok::TikTokShop, website::Listener, woocommerce::Site, zalo::Account,
+    },
     secrets::Secrets,
 };
 
@@ -32,11 +35,16 @@ pub(crate) struct World {
     pub(crate) secrets: Secrets,
     pub(crate) faults: Faults,
     pub(crate) ledger: Mutex<Ledger>,
+    pub(crate) lazada: Mutex<LazadaShop>,
     pub(crate) shopee: Mutex<Shop>,
     pub(crate) tiki: Mutex<TikiShop>,
+    pub(crate) tiktok: Mutex<TikTokShop>,
     pub(crate) woocommerce: Mutex<Site>,
     pub(crate) facebook: Mutex<Page>,
     pub(crate) zalo: Mutex<Account>,
+    pub(crate) money: Mutex<Money>,
+    pub(crate) shops: Mutex<Shops>,
+    pub(crate) website: Mutex<Listener>,
     door: RwLock<Option<String>>,
     client: reqwest::Client,
     pending: AtomicUsize,
@@ -81,11 +89,16 @@ impl World {
         let secrets = options.secrets.clone();
         Ok(Self {
             faults: Faults::new(options.seed, options.faults),
+            lazada: Mutex::new(LazadaShop::new(&secrets)),
             shopee: Mutex::new(Shop::new(&secrets)),
             tiki: Mutex::new(TikiShop::new(&secrets)),
+            tiktok: Mutex::new(TikTokShop::new(&secrets)),
             woocommerce: Mutex::new(Site::default()),
-            facebook: Mutex::new(Page::default()),
+            facebook: Mutex::new(Page::new(&secrets)),
             zalo: Mutex::new(Account::new(&secrets)),
+            money: Mutex::new(Money::default()),
+            shops: Mutex::new(Shops::default()),
+            website: Mutex::new(Listener::default()),
             door: RwLock::new(options.door.clone()),
             ledger: Mutex::new(ledger),
             secrets,
@@ -99,6 +112,12 @@ impl World {
     pub(crate) fn set_door(&self, url: &str) {
         let trimmed = url.trim_end_matches('/').to_owned();
         *self.door.write().unwrap_or_else(PoisonError::into_inner) = Some(trimmed);
+    }
+
+    /// Where this channel's messages go, as its vendor has it written down.
+    pub(crate) fn door_address(&self, channel: &str) -> String {
+        let door = self.door.read().unwrap_or_else(PoisonError::into_inner);
+        format!("{}/webhooks/{channel}", door.as_deref().unwrap_or_default())
     }
 
     /// Sends once; `None` when no whole answer came back.

@@ -1,11 +1,14 @@
 //! The subcommands of the binary, one file each.
 
+pub mod channels;
 pub mod check;
 pub mod explain;
 pub mod healthcheck;
 pub mod import;
 pub mod migrate;
+pub mod reconcile;
 pub mod redrive;
+pub mod replay;
 pub mod schema;
 pub mod serve;
 pub mod token;
@@ -14,11 +17,15 @@ pub mod verify;
 use std::io::Write as _;
 use std::path::Path;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use secrecy::ExposeSecret;
 
+use crate::app::{self, Parts};
+use crate::clock::{SystemClock, SystemIds};
 use crate::config::{self, Loaded};
+use crate::gateway::Gateway;
 use crate::store::{self, Db};
 use crate::telemetry;
 
@@ -70,6 +77,27 @@ pub async fn open(config: &config::Config) -> Result<Db, store::Error> {
     let db = Db::open(database.url.expose_secret(), 2).await?;
     db.check_schema().await?;
     Ok(db)
+}
+
+/// A gateway that is put together and not started: for its connectors, keys and database.
+///
+/// # Errors
+/// The exit code to end with; what is wrong was said.
+async fn assemble(dir: &Path) -> Result<Arc<Gateway>, ExitCode> {
+    let loaded = load(dir)?;
+    let db = open(&loaded.config)
+        .await
+        .map_err(|error| fail("could not open the database", &error))?;
+    let assembled = app::assemble(Parts {
+        loaded,
+        db,
+        clock: SystemClock::shared(),
+        ids: SystemIds::shared(),
+        rules_dir: None,
+    })
+    .await
+    .map_err(|error| fail("could not put the connectors together", &error))?;
+    Ok(assembled.gateway)
 }
 
 /// A moment for people, from milliseconds.

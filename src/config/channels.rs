@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::calls::{Breaker, Calls, Rate};
+use super::calls::{Breaker, Calls, Rate, Retry};
 use super::kenh::ReserveWhen;
 use super::network::Network;
 
@@ -78,6 +78,9 @@ pub(super) struct WrittenChannel {
     #[serde(default = "default_timeout_ms")]
     #[schemars(range(min = 10, max = 300_000))]
     pub timeout_ms: u64,
+    /// When to try again to tell the vendor something.
+    #[serde(default)]
+    pub retry: Retry,
     /// When to stop calling the vendor for a while.
     #[serde(default)]
     pub breaker: Breaker,
@@ -147,6 +150,8 @@ pub struct ChannelConfig {
     pub allow_from: Vec<Network>,
     /// How the vendor is called.
     pub calls: Calls,
+    /// When to try again to tell the vendor something.
+    pub retry: Retry,
     /// The vendor's language.
     pub channel: Arc<dyn Channel>,
 }

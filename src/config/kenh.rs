@@ -22,6 +22,8 @@ pub(super) struct Written {
     pub database: WrittenDatabase,
     /// Orders.
     pub orders: Orders,
+    /// Customers.
+    pub customers: Customers,
     /// Which target carries out the legs that name none.
     pub legs: Legs,
     /// Received messages.
@@ -192,6 +194,39 @@ impl Default for Orders {
             serial_wait_s: 3_600,
             default_tax_class: "standard".to_owned(),
             default_series: None,
+        }
+    }
+}
+
+/// What still proves that two identities are one customer: `[customers]`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Customers {
+    /// Persons of one channel who may have the same phone; with more of them, the phone is shared
+    /// and joins nobody.
+    #[schemars(range(min = 1, max = 100))]
+    pub users_per_phone: usize,
+    /// Phones under which one person of a channel may appear; with more of them, the account is
+    /// shared and joins nobody.
+    #[schemars(range(min = 1, max = 100))]
+    pub phones_per_user: usize,
+}
+
+impl Default for Customers {
+    fn default() -> Self {
+        let limits = domain::customer::Limits::default();
+        Self {
+            users_per_phone: limits.users_per_phone,
+            phones_per_user: limits.phones_per_user,
+        }
+    }
+}
+
+impl From<Customers> for domain::customer::Limits {
+    fn from(customers: Customers) -> Self {
+        Self {
+            users_per_phone: customers.users_per_phone,
+            phones_per_user: customers.phones_per_user,
         }
     }
 }

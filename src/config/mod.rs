@@ -34,8 +34,8 @@ pub use calls::{Breaker, Calls, Factor, Rate, Retry};
 pub use catalog::{Catalog, KitPart, OpeningStock, Product};
 pub use channels::{AppConfig, ChannelConfig};
 pub use kenh::{
-    Alerts, Database, GroupCommit, Inbox, Keep, Legs, Limits, Log, LogFormat, Orders, ReserveWhen,
-    Security, Server, Work,
+    Alerts, Customers, Database, GroupCommit, Inbox, Keep, Legs, Limits, Log, LogFormat, Orders,
+    ReserveWhen, Security, Server, Work,
 };
 pub use network::Network;
 pub use overlay::Overlay;
@@ -96,6 +96,8 @@ pub struct Config {
     pub database: Database,
     /// Orders.
     pub orders: Orders,
+    /// Customers.
+    pub customers: Customers,
     /// Which target carries out the legs that name none.
     pub legs: Legs,
     /// Received messages.

@@ -191,6 +191,7 @@ pub(super) fn channels(
                 timeout_ms: written.timeout_ms,
                 breaker: written.breaker,
             },
+            retry: written.retry,
             channel,
         });
     }

@@ -154,6 +154,7 @@ fn good_files_become_values_with_all_defaults() {
     assert_eq!(config.server.listen.to_string(), "127.0.0.1:8080");
     assert_eq!(config.server.max_body_bytes, 1_048_576);
     assert_eq!(config.orders.code_prefix, "KE");
+    assert_eq!(config.customers.users_per_phone, 3);
     assert_eq!(
         config.channel("web").unwrap().reserve_when,
         ReserveWhen::Confirmed

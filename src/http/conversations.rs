@@ -13,14 +13,20 @@ use utoipa_axum::routes;
 
 use super::audit::time;
 use super::auth::{Caller, Scope};
+use super::customers;
 use super::extract::Query;
 use super::page::{self, Position};
 use super::problem::{Code, Problem};
 use crate::gateway::Gateway;
 use crate::store::conversations::{self, Filter, Queue, Row};
 
+mod act;
+
 pub(super) fn routes() -> OpenApiRouter<Arc<Gateway>> {
     OpenApiRouter::new()
+        .routes(routes!(act::assign))
+        .routes(routes!(act::close))
+        .routes(routes!(act::reply))
         .routes(routes!(list))
         .routes(routes!(conversation))
 }
@@ -57,6 +63,8 @@ struct Conversation {
     assignee: Option<String>,
     /// The draft or order that came of it.
     order_id: Option<String>,
+    /// The customer (`cus_…`), where the person is known.
+    customer_id: Option<String>,
     /// Since when the person waits for us.
     #[schema(value_type = Option<String>, format = DateTime)]
     waiting_since: Option<Timestamp>,
@@ -134,10 +142,10 @@ async fn list(
         id: row.id.clone(),
     });
     let now = gateway.now_ms();
-    Ok(Json(ConversationPage {
-        data: rows.into_iter().map(|r| show(&caller, r, now)).collect(),
-        next_cursor,
-    }))
+    let mut data: Vec<Conversation> = rows.into_iter().map(|r| show(&caller, r, now)).collect();
+    let links = data.iter_mut().map(|one| &mut one.customer_id);
+    customers::follow(&gateway, links).await;
+    Ok(Json(ConversationPage { data, next_cursor }))
 }
 
 /// One conversation
@@ -156,18 +164,24 @@ async fn conversation(
     Path(id): Path<String>,
 ) -> Result<Json<Conversation>, Problem> {
     require(&caller)?;
-    let row = conversations::get(&gateway.db, &id).await?.ok_or_else(|| {
-        Problem::new(Code::NotFound).detail("there is no conversation of this id")
-    })?;
+    let row = found(&gateway, &id).await?;
     let document = if caller.may(Scope::PiiRead) {
         Some(row.document()?)
     } else {
         None
     };
-    Ok(Json(Conversation {
+    let mut conversation = Conversation {
         document,
         ..show(&caller, row, gateway.now_ms())
-    }))
+    };
+    customers::follow(&gateway, std::iter::once(&mut conversation.customer_id)).await;
+    Ok(Json(conversation))
+}
+
+async fn found(gateway: &Gateway, id: &str) -> Result<Row, Problem> {
+    conversations::get(&gateway.db, id)
+        .await?
+        .ok_or_else(|| Problem::new(Code::NotFound).detail("there is no conversation of this id"))
 }
 
 fn show(caller: &Caller, row: Row, now: i64) -> Conversation {
@@ -178,6 +192,7 @@ fn show(caller: &Caller, row: Row, now: i64) -> Conversation {
         state: row.state,
         assignee: row.assignee,
         order_id: row.order_id,
+        customer_id: row.customer_id,
         waiting_since: row.waiting_since.map(time),
         age_s: row.waiting_since.map(|since| (now - since).max(0) / 1000),
         updated_at: time(row.updated_at),

@@ -71,7 +71,8 @@ struct Delivery {
     /// The idempotency key that the target sees.
     key: String,
     /// Order.
-    order_id: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    order_id: Option<String>,
     /// Target.
     target: String,
     /// Operation, such as `reserve`.

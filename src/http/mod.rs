@@ -6,11 +6,13 @@ pub mod body;
 mod changes;
 mod channels;
 mod conversations;
+mod customers;
 mod deliveries;
 pub mod extract;
 pub mod health;
 mod inbox;
 mod listener;
+mod lives;
 pub mod openapi;
 mod orders;
 pub mod page;
@@ -91,8 +93,10 @@ pub(crate) fn api() -> (Router<Arc<Gateway>>, OpenApi) {
         .merge(changes::routes())
         .merge(channels::routes())
         .merge(conversations::routes())
+        .merge(customers::routes())
         .merge(deliveries::routes())
         .merge(inbox::routes())
+        .merge(lives::routes())
         .merge(orders::routes())
         .merge(products::routes())
         .merge(rejected::routes())

@@ -1,7 +1,7 @@
 //! Deliver: lease, send, and hand the outcome to settling (T3).
 //!
-//! Each target has a worker of its own that leases only as many tasks as the target's gate lets
-//! through now: one dead target starves nobody, and waiting for a rate or a breaker uses up no
+//! Each target, and each channel that can be told something, has a worker of its own that leases
+//! only as many tasks as its gate lets through now: one dead target starves nobody, and waiting for a rate or a breaker uses up no
 //! attempt. The lease is the record of intent. If the process dies after it, the lease expires,
 //! the task is due again with an unknown outcome, and the partner is asked before anything is
 //! sent again.
@@ -9,27 +9,80 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use connectors::channel::CallContext;
-use connectors::target::LookedUp;
+use connectors::feedback::{Step, Try};
+use connectors::target::{BuildError, LookedUp, Target};
 use domain::retry::RetryPolicy;
-use domain::task::Outcome;
+use domain::task::{Outcome, TaskBody};
+use http::{Request, Response};
 use jiff::Timestamp;
+use secrecy::SecretString;
 
 use crate::bells::News;
-use crate::config::TargetConfig;
+use crate::config::{Calls, ChannelConfig, Retry, TargetConfig};
 use crate::crash;
 use crate::gateway::Gateway;
 use crate::outbound::{Gate, GateKey, limits};
 use crate::outbound::{NotSent, SendError, SendOptions};
 use crate::pipeline::settle::Input;
+use crate::pipeline::tokens;
 use crate::store::outbox::{self, Attempt, Finished, LeasedTask, TaskEnd};
 
 /// A task whose account is refused waits this long: an operator must act first.
 const ACCOUNT_PAUSE: Duration = Duration::from_secs(60);
 
-/// Works for one target until shutdown.
-pub async fn run(gateway: Arc<Gateway>, target: Arc<TargetConfig>) {
-    let Some(gate) = gateway.gates.get(&GateKey::owner(&target.id)) else {
+/// Calls that one intention may need at a channel; a connector that wants more is going in circles.
+const MOST_STEPS: usize = 12;
+
+/// Whom tasks go to.
+#[derive(Debug, Clone)]
+pub struct Recipient {
+    id: String,
+    calls: Calls,
+    retry: Retry,
+    /// It is alarmed and never given up: a legal day has no give-up time.
+    has_deadline: bool,
+    language: Language,
+}
+
+/// What it speaks.
+#[derive(Debug, Clone)]
+enum Language {
+    Target(Arc<dyn Target>),
+    Channel(Arc<ChannelConfig>),
+}
+
+impl From<&TargetConfig> for Recipient {
+    fn from(target: &TargetConfig) -> Self {
+        Self {
+            id: target.id.clone(),
+            calls: target.calls,
+            retry: target.retry,
+            has_deadline: target.deadline.is_some(),
+            language: Language::Target(Arc::clone(&target.target)),
+        }
+    }
+}
+
+impl Recipient {
+    /// A channel that can be told something; `None` for one that cannot.
+    #[must_use]
+    pub fn channel(channel: &ChannelConfig) -> Option<Self> {
+        let able = channel.channel.feedback().is_some() || channel.channel.messages().is_some();
+        able.then(|| Self {
+            id: channel.id.clone(),
+            calls: channel.calls,
+            retry: channel.retry,
+            has_deadline: false,
+            language: Language::Channel(Arc::new(channel.clone())),
+        })
+    }
+}
+
+/// Works for one recipient until shutdown.
+pub async fn run(gateway: Arc<Gateway>, recipient: Arc<Recipient>) {
+    let Some(gate) = gateway.gates.get(&GateKey::owner(&recipient.id)) else {
         return;
     };
     let idle = Duration::from_millis(gateway.config.work.idle_poll_ms);
@@ -40,7 +93,7 @@ pub async fn run(gateway: Arc<Gateway>, target: Arc<TargetConfig>) {
         let leased = if slots == 0 {
             Vec::new()
         } else {
-            lease(&gateway, &target, slots).await
+            lease(&gateway, &recipient, slots).await
         };
         if leased.is_empty() {
             // A full gate frees itself within a call's time; an empty outbox rings its bell.
@@ -59,7 +112,7 @@ pub async fn run(gateway: Arc<Gateway>, target: Arc<TargetConfig>) {
         for (token, task) in leased {
             let worker = deliver(
                 Arc::clone(&gateway),
-                Arc::clone(&target),
+                Arc::clone(&recipient),
                 Arc::clone(&gate),
                 token,
                 task,
@@ -73,18 +126,33 @@ pub async fn run(gateway: Arc<Gateway>, target: Arc<TargetConfig>) {
 
 async fn lease(
     gateway: &Gateway,
-    target: &TargetConfig,
+    recipient: &Recipient,
     slots: usize,
 ) -> Vec<(String, LeasedTask)> {
     let now = gateway.now_ms();
     let token = gateway.lease_token();
-    // Longer than a call may take, so that a live worker never loses its lease to the clock.
-    let lease_ms = i64::try_from(gateway.config.work.lease_s * 1000 + target.calls.timeout_ms * 2)
-        .unwrap_or(i64::MAX / 4);
-    match outbox::claim(&gateway.db, &target.id, &token, now, now + lease_ms, slots).await {
+    // Longer than all calls of one try may take, so that a live worker never loses its lease to
+    // the clock.
+    let calls = match recipient.language {
+        Language::Target(_) => 2,
+        Language::Channel(_) => u64::try_from(MOST_STEPS).unwrap_or(12) + 2,
+    };
+    let lease_ms =
+        i64::try_from(gateway.config.work.lease_s * 1000 + recipient.calls.timeout_ms * calls)
+            .unwrap_or(i64::MAX / 4);
+    match outbox::claim(
+        &gateway.db,
+        &recipient.id,
+        &token,
+        now,
+        now + lease_ms,
+        slots,
+    )
+    .await
+    {
         Ok(tasks) => tasks.into_iter().map(|t| (token.clone(), t)).collect(),
         Err(error) => {
-            tracing::error!(target_id = target.id, error = %crate::telemetry::chain(&error), "could not lease tasks");
+            tracing::error!(target_id = recipient.id, error = %crate::telemetry::chain(&error), "could not lease tasks");
             Vec::new()
         }
     }
@@ -92,14 +160,14 @@ async fn lease(
 
 async fn deliver(
     gateway: Arc<Gateway>,
-    target: Arc<TargetConfig>,
+    recipient: Arc<Recipient>,
     gate: Arc<Gate>,
     token: String,
     task: LeasedTask,
 ) {
     let mut call = Call {
         gateway: &gateway,
-        target: &target,
+        recipient: &recipient,
         gate: &gate,
         task: &task,
         attempts: Vec::new(),
@@ -110,14 +178,14 @@ async fn deliver(
     let attempts = call.attempts;
     for attempt in &attempts {
         gateway.metrics.attempt(
-            &target.id,
+            &recipient.id,
             end.as_str(),
             Duration::from_millis(attempt.duration_ms.unsigned_abs()),
         );
     }
     if let TaskEnd::Dead { reason, .. } = &end {
         tracing::error!(
-            target_id = target.id,
+            target_id = recipient.id,
             task = task.key,
             reason,
             "a delivery gave up and needs a person; see `kenh redrive`"
@@ -136,7 +204,7 @@ async fn deliver(
 
 struct Call<'a> {
     gateway: &'a Gateway,
-    target: &'a TargetConfig,
+    recipient: &'a Recipient,
     gate: &'a Arc<Gate>,
     task: &'a LeasedTask,
     attempts: Vec<Attempt>,
@@ -144,27 +212,38 @@ struct Call<'a> {
 
 /// What one request brought.
 enum Answer {
-    Response(http::Response<bytes::Bytes>),
+    Response(Response<Bytes>),
     Failed(SendError),
     Held(limits::Wait),
 }
 
+/// What is decided about a channel after a call.
+enum After {
+    End(TaskEnd),
+    /// Another call, with this added to what is known.
+    More(Bytes),
+    /// The same call with a fresh token.
+    Renew,
+}
+
 impl Call<'_> {
     async fn run(&mut self) -> TaskEnd {
-        if self.task.unknown
-            && let Some(end) = self.look_up().await
-        {
-            return end;
+        match &self.recipient.language {
+            Language::Target(target) => {
+                if self.task.unknown
+                    && let Some(end) = self.look_up(&**target).await
+                {
+                    return end;
+                }
+                self.send(&**target).await
+            }
+            Language::Channel(channel) => self.converse(channel).await,
         }
-        self.send().await
     }
 
     /// Asks the partner what became of an earlier try; `None` means that sending is safe.
-    async fn look_up(&mut self) -> Option<TaskEnd> {
-        let request = self
-            .target
-            .target
-            .lookup(&self.task.body, &self.task.key, self.context())?;
+    async fn look_up(&mut self, target: &dyn Target) -> Option<TaskEnd> {
+        let request = target.lookup(&self.task.body, &self.task.key, self.context(None))?;
         let started = self.gateway.now_ms();
         let (looked, status) = match self.exchange(request).await {
             Answer::Held(wait) => return Some(self.held(wait)),
@@ -176,7 +255,7 @@ impl Call<'_> {
                 error.status(),
             ),
             Answer::Response(response) => (
-                self.target.target.read_lookup(&self.task.body, &response),
+                target.read_lookup(&self.task.body, &response),
                 Some(response.status().as_u16()),
             ),
         };
@@ -196,79 +275,167 @@ impl Call<'_> {
         end
     }
 
-    async fn send(&mut self) -> TaskEnd {
-        let request =
-            match self
-                .target
-                .target
-                .request(&self.task.body, &self.task.key, self.context())
-            {
-                Ok(request) => request,
-                Err(error) => {
-                    let reason = error.to_string();
-                    let now = self.gateway.now_ms();
-                    self.record("send", now, None, "unbuildable", reason.clone());
-                    return TaskEnd::Dead {
-                        reason,
-                        unknown: false,
-                    };
-                }
-            };
+    async fn send(&mut self, target: &dyn Target) -> TaskEnd {
+        let built = target.request(&self.task.body, &self.task.key, self.context(None));
+        let request = match built {
+            Ok(request) => request,
+            Err(error) => return self.unbuildable(&error),
+        };
         let started = self.gateway.now_ms();
         match self.exchange(request).await {
             Answer::Held(wait) => self.held(wait),
-            Answer::Failed(error) => {
-                let reason = error.to_string();
-                self.record(
-                    "send",
-                    started,
-                    error.status(),
-                    error.label(),
-                    reason.clone(),
-                );
-                if error.is_permanent() {
-                    return TaskEnd::Dead {
-                        reason,
-                        unknown: false,
-                    };
-                }
-                let unknown = !error.is_not_sent();
-                self.again(None, unknown, reason)
-            }
+            Answer::Failed(error) => self.failed(started, &error, false),
             Answer::Response(response) => {
-                let status = response.status();
-                let outcome = self.target.target.read(&self.task.body, &response);
+                let outcome = target.read(&self.task.body, &response);
                 self.record(
                     "send",
                     started,
-                    Some(status.as_u16()),
+                    Some(response.status().as_u16()),
                     word(&outcome),
                     describe(&outcome),
                 );
-                // A partner that breaks in the middle of its work may have done it.
-                let unknown =
-                    status.is_server_error() || status == http::StatusCode::REQUEST_TIMEOUT;
-                self.end_of(outcome, unknown)
+                self.end_of(outcome, may_have_worked(response.status()))
             }
         }
     }
 
-    fn context(&self) -> CallContext<'static> {
-        CallContext {
-            now: self.gateway.clock.now(),
-            access_token: None,
+    /// One try at a channel: as many calls as its language needs, with one fresh token if the one
+    /// in force is refused. A try that ends between two calls is begun anew, and looks first.
+    async fn converse(&mut self, channel: &ChannelConfig) -> TaskEnd {
+        let mut token = match tokens::access(self.gateway, channel).await {
+            Ok(token) => token,
+            Err(error) => return self.without_token(&error),
+        };
+        let mut renewed = false;
+        let mut got: Vec<Bytes> = Vec::new();
+        while got.len() < MOST_STEPS {
+            match self.step(channel, &got, token.as_ref()).await {
+                After::End(end) => return end,
+                After::More(part) => got.push(part),
+                After::Renew if renewed => {
+                    return self.again(None, false, "the access token is expired".to_owned());
+                }
+                After::Renew => {
+                    renewed = true;
+                    token = match tokens::renew(self.gateway, channel).await {
+                        Ok(token) => Some(token),
+                        Err(error) => return self.without_token(&error),
+                    };
+                }
+            }
+        }
+        TaskEnd::Dead {
+            reason: "the channel's calls never come to an end".to_owned(),
+            unknown: true,
         }
     }
 
-    /// One request through the gate, and what it showed of the target's health.
-    async fn exchange(&self, request: http::Request<bytes::Bytes>) -> Answer {
+    async fn step(
+        &mut self,
+        channel: &ChannelConfig,
+        got: &[Bytes],
+        token: Option<&SecretString>,
+    ) -> After {
+        let attempt = Try {
+            key: &self.task.key,
+            got,
+            unknown: self.task.unknown,
+        };
+        let request = match told(channel, &self.task.body, attempt, self.context(token)) {
+            Ok(request) => request,
+            Err(error) => return After::End(self.unbuildable(&error)),
+        };
+        // After the first call something may have been set in motion.
+        let begun = self.task.unknown || !got.is_empty();
+        let started = self.gateway.now_ms();
+        let response = match self.exchange(request).await {
+            Answer::Held(wait) if got.is_empty() => return After::End(self.held(wait)),
+            Answer::Held(wait) => {
+                let after_s = wait.retry_in.map(|pause| pause.as_secs());
+                let reason = "held back between two calls: rate or breaker".to_owned();
+                return After::End(self.again(after_s, true, reason));
+            }
+            Answer::Failed(error) => return After::End(self.failed(started, &error, begun)),
+            Answer::Response(response) => response,
+        };
+        let step = read_told(channel, &self.task.body, attempt, &response);
+        let status = Some(response.status().as_u16());
+        match step {
+            Step::Part(part) => {
+                self.record("send", started, status, "part", String::new());
+                After::More(part)
+            }
+            Step::TokenExpired => {
+                self.record("send", started, status, "token_expired", String::new());
+                After::Renew
+            }
+            Step::Done(outcome) => {
+                self.record("send", started, status, word(&outcome), describe(&outcome));
+                let unknown = begun || may_have_worked(response.status());
+                After::End(self.end_of(outcome, unknown))
+            }
+        }
+    }
+
+    /// No access token now. Until a person has authorised the account again nothing is sent, and
+    /// nothing is given up.
+    fn without_token(&mut self, error: &tokens::Error) -> TaskEnd {
+        let reason = error.to_string();
+        let now = self.gateway.now_ms();
+        self.record("send", now, None, "no_token", reason.clone());
+        match error {
+            tokens::Error::Reauthorize { .. } | tokens::Error::NoTokens(_) => TaskEnd::GivenBack {
+                not_before: now + i64::try_from(ACCOUNT_PAUSE.as_millis()).unwrap_or(i64::MAX / 4),
+            },
+            tokens::Error::Later { .. } => self.again(None, self.task.unknown, reason),
+        }
+    }
+
+    fn unbuildable(&mut self, error: &BuildError) -> TaskEnd {
+        let reason = error.to_string();
+        let now = self.gateway.now_ms();
+        self.record("send", now, None, "unbuildable", reason.clone());
+        TaskEnd::Dead {
+            reason,
+            unknown: false,
+        }
+    }
+
+    fn failed(&mut self, started: i64, error: &SendError, begun: bool) -> TaskEnd {
+        let reason = error.to_string();
+        self.record(
+            "send",
+            started,
+            error.status(),
+            error.label(),
+            reason.clone(),
+        );
+        if error.is_permanent() {
+            return TaskEnd::Dead {
+                reason,
+                unknown: begun,
+            };
+        }
+        let unknown = begun || !error.is_not_sent();
+        self.again(None, unknown, reason)
+    }
+
+    fn context<'a>(&self, access_token: Option<&'a SecretString>) -> CallContext<'a> {
+        CallContext {
+            now: self.gateway.clock.now(),
+            access_token,
+        }
+    }
+
+    /// One request through the gate, and what it showed of the recipient's health.
+    async fn exchange(&self, request: Request<Bytes>) -> Answer {
         let permit = match self.gate.permit() {
             Ok(permit) => permit,
             Err(wait) => return Answer::Held(wait),
         };
         let options = SendOptions {
-            timeout: Duration::from_millis(self.target.calls.timeout_ms),
-            internal: self.target.calls.internal,
+            timeout: Duration::from_millis(self.recipient.calls.timeout_ms),
+            internal: self.recipient.calls.internal,
             ..SendOptions::default()
         };
         match self.gateway.client.send(request, &options).await {
@@ -304,7 +471,7 @@ impl Call<'_> {
                     pause: ACCOUNT_PAUSE,
                 });
                 tracing::error!(
-                    target_id = self.target.id,
+                    target_id = self.recipient.id,
                     reason,
                     "a target refuses our account; nothing is sent to it until somebody acts"
                 );
@@ -315,13 +482,13 @@ impl Call<'_> {
 
     fn again(&self, after_s: Option<u64>, unknown: bool, reason: String) -> TaskEnd {
         let now = self.gateway.now_ms();
-        let retry = &self.target.retry;
+        let retry = &self.recipient.retry;
         let policy = RetryPolicy {
             first_ms: retry.first_ms,
             factor_milli: retry.factor.milli,
             max_ms: retry.max_ms,
             // An invoice has a legal day, not a give-up time: it is alarmed, never dropped.
-            give_up_after_s: if self.target.deadline.is_some() {
+            give_up_after_s: if self.recipient.has_deadline {
                 u64::MAX / 2_000
             } else {
                 retry.give_up_after_s
@@ -365,9 +532,83 @@ impl Call<'_> {
     }
 }
 
-/// What an answer shows of the target's health.
+/// A partner that breaks in the middle of its work may have done it.
+fn may_have_worked(status: http::StatusCode) -> bool {
+    status.is_server_error() || status == http::StatusCode::REQUEST_TIMEOUT
+}
+
+/// The next request that tells a channel what the task says.
+fn told(
+    channel: &ChannelConfig,
+    body: &TaskBody,
+    attempt: Try<'_>,
+    call: CallContext<'_>,
+) -> Result<Request<Bytes>, BuildError> {
+    let unable = || BuildError {
+        what: format!("{} cannot be told to this channel", body.op()),
+    };
+    let feedback = || channel.channel.feedback().ok_or_else(unable);
+    match body {
+        TaskBody::Channel(task) => feedback()?.request(task, attempt, call),
+        TaskBody::ChannelStock(level) => {
+            let stock = feedback()?.stock().ok_or_else(unable)?;
+            stock.request(level, attempt, call)
+        }
+        TaskBody::ChannelMessage(message) => {
+            let messages = channel.channel.messages().ok_or_else(unable)?;
+            messages.request(message, attempt, call)
+        }
+        TaskBody::Reserve { .. }
+        | TaskBody::ReleaseReservation { .. }
+        | TaskBody::CreateFulfillment { .. }
+        | TaskBody::CancelFulfillment { .. }
+        | TaskBody::IssueInvoice(_)
+        | TaskBody::AdjustInvoice { .. }
+        | TaskBody::CreateWorkOrder { .. }
+        | TaskBody::ReleaseWorkOrder { .. }
+        | TaskBody::RescheduleWorkOrder { .. }
+        | TaskBody::CancelWorkOrder { .. }
+        | TaskBody::ActivateWarranty { .. } => Err(unable()),
+    }
+}
+
+/// Sorts a channel's answer. Only asked for tasks whose request could be built.
+fn read_told(
+    channel: &ChannelConfig,
+    body: &TaskBody,
+    attempt: Try<'_>,
+    response: &Response<Bytes>,
+) -> Step {
+    let language = &channel.channel;
+    let step = match body {
+        TaskBody::Channel(task) => language
+            .feedback()
+            .map(|feedback| feedback.read(task, attempt, response)),
+        TaskBody::ChannelStock(level) => language
+            .feedback()
+            .and_then(|feedback| feedback.stock())
+            .map(|stock| stock.read(level, attempt, response)),
+        TaskBody::ChannelMessage(message) => language
+            .messages()
+            .map(|messages| messages.read(message, attempt, response)),
+        TaskBody::Reserve { .. }
+        | TaskBody::ReleaseReservation { .. }
+        | TaskBody::CreateFulfillment { .. }
+        | TaskBody::CancelFulfillment { .. }
+        | TaskBody::IssueInvoice(_)
+        | TaskBody::AdjustInvoice { .. }
+        | TaskBody::CreateWorkOrder { .. }
+        | TaskBody::ReleaseWorkOrder { .. }
+        | TaskBody::RescheduleWorkOrder { .. }
+        | TaskBody::CancelWorkOrder { .. }
+        | TaskBody::ActivateWarranty { .. } => None,
+    };
+    step.expect("invariant: what could be asked can be read")
+}
+
+/// What an answer shows of the recipient's health.
 #[must_use]
-pub fn health(response: &http::Response<bytes::Bytes>) -> limits::Outcome {
+pub fn health(response: &Response<Bytes>) -> limits::Outcome {
     let status = response.status();
     if status == http::StatusCode::TOO_MANY_REQUESTS
         || (status == http::StatusCode::SERVICE_UNAVAILABLE

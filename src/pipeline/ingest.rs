@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use connectors::channel::{CallContext, Fetched, gone};
+use connectors::channel::{self, CallContext, Fetched, gone};
 use connectors::inbound::{Inbound, NoticeBody, OrderDocument};
 use domain::snapshot::Snapshot;
 use jiff::Timestamp;
@@ -229,10 +229,21 @@ enum Read {
     Fetch(Wanted),
 }
 
-/// An order that must be fetched.
+/// Calls that one document may need; a connector that wants more is going in circles.
+const MOST_PARTS: usize = 8;
+
+/// What is to be fetched.
+enum What {
+    /// An order, by the channel's id.
+    Order(String),
+    /// Something that a notice only named.
+    Subject(String),
+}
+
+/// Something that must be fetched.
 struct Wanted {
     channel: ChannelConfig,
-    external_id: String,
+    what: What,
     revision: Option<Timestamp>,
     /// When its notice came; the same for every try.
     noticed_at: Timestamp,
@@ -259,7 +270,7 @@ fn read(gateway: &Gateway, notice: &LeasedNotice, messages: &HashMap<i64, Stored
         return match (channel, &notice.key) {
             (Some(channel), Some(key)) => Read::Fetch(Wanted {
                 channel,
-                external_id: key.clone(),
+                what: What::Order(key.clone()),
                 revision: None,
                 noticed_at: deliver::at(notice.created_at),
                 attempts: notice.attempts,
@@ -286,7 +297,7 @@ fn read(gateway: &Gateway, notice: &LeasedNotice, messages: &HashMap<i64, Stored
                 OrderDocument::Here(_) | OrderDocument::Fetch => match channel {
                     Some(channel) => Read::Fetch(Wanted {
                         channel,
-                        external_id,
+                        what: What::Order(external_id),
                         revision,
                         noticed_at: deliver::at(notice.created_at),
                         attempts: notice.attempts,
@@ -295,16 +306,45 @@ fn read(gateway: &Gateway, notice: &LeasedNotice, messages: &HashMap<i64, Stored
                 },
             };
         }
+        NoticeBody::Ask(question) => {
+            return match gateway.config.channel(&notice.channel).cloned() {
+                Some(channel) => Read::Fetch(Wanted {
+                    channel,
+                    what: What::Subject(question.subject),
+                    revision: None,
+                    noticed_at: deliver::at(notice.created_at),
+                    attempts: notice.attempts,
+                }),
+                None => ready(dead("only a channel can be asked")),
+            };
+        }
+        said => prepared(said),
+    };
+    ready(what)
+}
+
+/// What a notice says, where nothing has to be fetched for it.
+fn prepared(body: NoticeBody) -> Prepared {
+    match body {
         NoticeBody::Payment(payment) => Prepared::Payment(payment),
-        NoticeBody::Conversation(conversation) => Prepared::Conversation(conversation),
+        NoticeBody::Conversation(heard) | NoticeBody::Call(heard) => Prepared::Conversation(heard),
         NoticeBody::Fulfillment(event) => Prepared::Fulfillment(event),
         NoticeBody::Invoice(event) => Prepared::Invoice(event),
         NoticeBody::Service(event) => Prepared::Service(event),
         NoticeBody::Stock(count) => Prepared::Stock(count),
         NoticeBody::Account(account) => Prepared::Account(account),
         NoticeBody::Ignored { reason } => Prepared::End(NoticeEnd::Ignored { reason }),
-    };
-    ready(what)
+        NoticeBody::Order {
+            document: OrderDocument::Here(snapshot),
+            ..
+        } => Prepared::Order(snapshot),
+        // An answer that only asks again would go in circles.
+        NoticeBody::Order {
+            document: OrderDocument::Fetch,
+            ..
+        }
+        | NoticeBody::Ask(_) => dead("the channel's answer names something else to fetch"),
+    }
 }
 
 /// Parses the notice's message again: parsing is pure, so the same notice comes out at the same
@@ -333,24 +373,29 @@ async fn fetch(gateway: &Gateway, wanted: &Wanted) -> Prepared {
         Err(later) => return later,
     };
     match fetched {
-        Fetched::Document(document) => match wanted.channel.channel.normalize(&document) {
-            Ok(snapshot) => accept(gateway, wanted, snapshot),
-            Err(error) => dead(error.to_string()),
+        Fetched::Document(document) => match &wanted.what {
+            What::Order(_) => match wanted.channel.channel.normalize(&document) {
+                Ok(snapshot) => accept(gateway, wanted, snapshot),
+                Err(error) => dead(error.to_string()),
+            },
+            What::Subject(subject) => match wanted.channel.channel.answered(subject, &document) {
+                Ok(body) => prepared(body),
+                Err(error) => dead(error.to_string()),
+            },
         },
-        Fetched::Gone => Prepared::Order(Box::new(gone(&wanted.external_id, wanted.noticed_at))),
+        Fetched::Part(_) => dead("the channel's answers never come to an end"),
+        Fetched::Gone => match &wanted.what {
+            What::Order(id) => Prepared::Order(Box::new(gone(id, wanted.noticed_at))),
+            What::Subject(_) => dead("the channel has it no more"),
+        },
         Fetched::NotFound => {
             let longest = i64::try_from(gateway.config.orders.unknown_order_wait_s)
                 .unwrap_or(0)
                 .saturating_mul(1000);
             if gateway.now_ms() - wanted.noticed_at.as_millisecond() > longest {
-                dead("the channel does not know the order")
+                dead("the channel does not know it")
             } else {
-                put_off(
-                    gateway,
-                    wanted,
-                    None,
-                    "the channel does not know the order yet",
-                )
+                put_off(gateway, wanted, None, "the channel does not know it yet")
             }
         }
         Fetched::TokenExpired => put_off(gateway, wanted, None, "the access token is expired"),
@@ -411,40 +456,85 @@ fn without_token(gateway: &Gateway, wanted: &Wanted, error: &tokens::Error) -> P
     }
 }
 
-/// Asks the channel, with one fresh token if the one in force is refused.
-async fn call(gateway: &Gateway, wanted: &Wanted) -> Result<Fetched, Prepared> {
-    let channel = &wanted.channel;
-    let token = tokens::access(gateway, channel)
-        .await
-        .map_err(|error| without_token(gateway, wanted, &error))?;
-    let fetched = ask(gateway, wanted, token.as_ref()).await?;
-    if fetched != Fetched::TokenExpired {
-        return Ok(fetched);
-    }
-    let token = tokens::renew(gateway, channel)
-        .await
-        .map_err(|error| without_token(gateway, wanted, &error))?;
-    ask(gateway, wanted, Some(&token)).await
+/// Why a channel could not be asked now.
+#[derive(Debug)]
+pub(super) enum NotAsked {
+    /// No access token.
+    Token(tokens::Error),
+    /// The call did not come through; the channel may say how long to wait.
+    Call {
+        after_s: Option<u64>,
+        reason: String,
+    },
+    /// The connector has no such question.
+    Unable(&'static str),
 }
 
-async fn ask(
+async fn call(gateway: &Gateway, wanted: &Wanted) -> Result<Fetched, Prepared> {
+    let what = match &wanted.what {
+        What::Order(id) => channel::Wanted::Order(id),
+        What::Subject(subject) => channel::Wanted::Subject(subject),
+    };
+    ask(gateway, &wanted.channel, what)
+        .await
+        .map_err(|error| match error {
+            NotAsked::Token(error) => without_token(gateway, wanted, &error),
+            NotAsked::Call { after_s, reason } => put_off(gateway, wanted, after_s, &reason),
+            NotAsked::Unable(reason) => dead(reason),
+        })
+}
+
+/// Asks the channel call by call until the document is whole, with one fresh token if the one in
+/// force is refused. Never [`Fetched::Part`], unless the calls have no end.
+pub(super) async fn ask(
     gateway: &Gateway,
-    wanted: &Wanted,
+    channel: &ChannelConfig,
+    what: channel::Wanted<'_>,
+) -> Result<Fetched, NotAsked> {
+    let mut token = tokens::access(gateway, channel)
+        .await
+        .map_err(NotAsked::Token)?;
+    let mut renewed = false;
+    let mut parts = Vec::new();
+    loop {
+        match ask_once(gateway, channel, what, &parts, token.as_ref()).await? {
+            Fetched::TokenExpired if !renewed => {
+                let fresh = tokens::renew(gateway, channel)
+                    .await
+                    .map_err(NotAsked::Token)?;
+                token = Some(fresh);
+                renewed = true;
+            }
+            Fetched::Part(part) if parts.len() < MOST_PARTS => parts.push(part),
+            fetched => return Ok(fetched),
+        }
+    }
+}
+
+async fn ask_once(
+    gateway: &Gateway,
+    channel: &ChannelConfig,
+    what: channel::Wanted<'_>,
+    parts: &[bytes::Bytes],
     token: Option<&secrecy::SecretString>,
-) -> Result<Fetched, Prepared> {
-    let channel = &wanted.channel;
+) -> Result<Fetched, NotAsked> {
     let context = CallContext {
         now: gateway.clock.now(),
         access_token: token,
     };
     let request = channel
         .channel
-        .fetch(&wanted.external_id, context)
-        .ok_or_else(|| dead("this channel cannot be asked for an order"))?;
+        .fetch(what, parts, context)
+        .ok_or(NotAsked::Unable(match what {
+            channel::Wanted::Order(_) => "this channel cannot be asked for an order",
+            channel::Wanted::Subject(_) => {
+                "this channel cannot be asked for it; see its settings for the calls that it needs"
+            }
+        }))?;
     let response = send(gateway, channel, request)
         .await
-        .map_err(|(after_s, reason)| put_off(gateway, wanted, after_s, &reason))?;
-    Ok(channel.channel.read_fetch(&response))
+        .map_err(|(after_s, reason)| NotAsked::Call { after_s, reason })?;
+    Ok(channel.channel.read_fetch(what, parts, &response))
 }
 
 /// One call to a channel through its gate; an error says how long to wait at least, and why.

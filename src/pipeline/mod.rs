@@ -6,6 +6,7 @@ pub mod envelope;
 pub mod ingest;
 pub mod poll;
 pub mod receive;
+pub mod reconcile;
 pub mod replay;
 pub mod settle;
 pub mod timers;

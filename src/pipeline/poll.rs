@@ -162,7 +162,7 @@ async fn window(
     let now = gateway.now_ms();
     let from = position.watermark - polling.overlap_s(kind) * 1000;
     let longest = polling.longest_window_s(kind).saturating_mul(1000);
-    let to = position
+    let mut to = position
         .window_to
         .unwrap_or_else(|| now.min(from.saturating_add(longest)));
     let mut window = PollWindow {
@@ -171,7 +171,15 @@ async fn window(
         cursor: position.cursor.clone(),
     };
     loop {
-        let (found, next) = page(gateway, channel, polling, kind, &window).await?;
+        let (found, next) = match page(gateway, channel, polling, kind, &window).await? {
+            Paged::Kept { found, next } => (found, next),
+            Paged::Narrow => {
+                to = narrower(from, to)?;
+                window.to = deliver::at(to);
+                window.cursor = None;
+                continue;
+            }
+        };
         crash::point("poll.before_position");
         let done = next.is_none();
         polls::advance(
@@ -197,14 +205,33 @@ async fn window(
     }
 }
 
-/// One page: its messages stored, the number that were new to us, and the cursor of the next.
+/// What one page came to.
+enum Paged {
+    /// Its messages are stored: how many were new to us, and the cursor of the next page.
+    Kept { found: i64, next: Option<String> },
+    /// More changed in the window than the vendor lets us page through.
+    Narrow,
+}
+
+/// Half of a window that holds too much. What the next window starts with is what this one ends
+/// with, so nothing falls between them.
+fn narrower(from: i64, to: i64) -> Result<i64, Failure> {
+    let half = from + (to - from) / 2;
+    if half - from < 1000 {
+        return Err(Failure::Refused(
+            "more changed within a second than the vendor lets us page through".to_owned(),
+        ));
+    }
+    Ok(half)
+}
+
 async fn page(
     gateway: &Gateway,
     channel: &ChannelConfig,
     polling: &dyn Polling,
     kind: &'static str,
     window: &PollWindow,
-) -> Result<(i64, Option<String>), Failure> {
+) -> Result<Paged, Failure> {
     let later = |error: tokens::Error| Failure::later(error.to_string());
     let mut access = tokens::access(gateway, channel).await.map_err(later)?;
     let mut renewed = false;
@@ -228,8 +255,9 @@ async fn page(
                         .await
                         .map_err(|(after_s, reason)| Failure::Later { after_s, reason })?;
                 }
-                return Ok((found, next));
+                return Ok(Paged::Kept { found, next });
             }
+            Polled::Narrow => return Ok(Paged::Narrow),
             Polled::TokenExpired if !renewed => {
                 access = Some(tokens::renew(gateway, channel).await.map_err(later)?);
                 renewed = true;

@@ -153,7 +153,12 @@ impl Reading {
     }
 }
 
-fn changes(gateway: &Gateway, order: domain::order::Order, snapshot: &Snapshot) -> Vec<Change> {
+/// What would be different in an order if it heard of the snapshot now.
+pub(super) fn changes(
+    gateway: &Gateway,
+    order: domain::order::Order,
+    snapshot: &Snapshot,
+) -> Vec<Change> {
     let catalog = gateway.catalog.current();
     let context = Context {
         now: gateway.clock.now(),

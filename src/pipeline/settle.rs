@@ -12,6 +12,7 @@
 mod advance;
 mod batch;
 mod conversations;
+mod customers;
 mod input;
 mod take;
 mod write;

@@ -282,17 +282,17 @@ pub async fn refresh_gauges(gateway: &Gateway) -> Result<(), Error> {
         );
     }
     let outbox = outbox::backlog(&gateway.db).await?;
-    for target in &gateway.config.targets {
-        let row = outbox.iter().find(|row| row.target == target.id);
+    for id in crate::app::recipients(&gateway.config) {
+        let row = outbox.iter().find(|row| row.target == id);
         gateway.metrics.set_outbox(
-            &target.id,
+            &id,
             row.map_or(0, |r| r.waiting.unsigned_abs()),
             age(row.and_then(|r| r.oldest)),
         );
-        if let Some(gate) = gateway.gates.get(&GateKey::owner(&target.id)) {
+        if let Some(gate) = gateway.gates.get(&GateKey::owner(&id)) {
             gateway
                 .metrics
-                .set_breaker(&target.id, gate.state().breaker.into());
+                .set_breaker(&id, gate.state().breaker.into());
         }
     }
     for account in accounts::all(&gateway.db).await? {

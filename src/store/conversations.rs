@@ -18,6 +18,8 @@ pub struct LoadedConversation {
     pub conversation: Conversation,
     /// Version of the row.
     pub row_version: i64,
+    /// The identity that it belongs to, once known: an id as of [`super::customers`].
+    pub customer_id: Option<String>,
 }
 
 impl Tx {
@@ -35,7 +37,7 @@ impl Tx {
             return Ok(HashMap::new());
         }
         let on = self.on();
-        Sql::new("SELECT person, version, doc FROM conversation WHERE channel = ")
+        Sql::new("SELECT person, version, customer_id, doc FROM conversation WHERE channel = ")
             .bind(channel)
             .push(" AND person IN ")
             .bind_list(persons)
@@ -61,6 +63,7 @@ impl Tx {
                     LoadedConversation {
                         conversation,
                         row_version,
+                        customer_id: row.try_get("", "customer_id")?,
                     },
                 ))
             })
@@ -98,15 +101,17 @@ impl Tx {
                 now.into(),
                 (loaded.row_version + 1).into(),
                 doc.into(),
+                loaded.customer_id.clone().into(),
             ]);
         }
         let changed = insert_many(
             self.on(),
-            "INSERT INTO conversation (id, channel, person, state, assignee, order_id, waiting_since, updated_at, version, doc)",
+            "INSERT INTO conversation (id, channel, person, state, assignee, order_id, waiting_since, updated_at, version, doc, customer_id)",
             rows,
             "ON CONFLICT (channel, person) DO UPDATE SET state = excluded.state, assignee = excluded.assignee, \
              order_id = excluded.order_id, waiting_since = excluded.waiting_since, updated_at = excluded.updated_at, \
-             version = excluded.version, doc = excluded.doc WHERE conversation.version = excluded.version - 1",
+             version = excluded.version, doc = excluded.doc, customer_id = excluded.customer_id \
+             WHERE conversation.version = excluded.version - 1",
         )
         .await?;
         if changed == u64::try_from(conversations.len()).expect("fits") {
@@ -161,6 +166,8 @@ pub struct Row {
     pub updated_at: i64,
     /// Rises with every change.
     pub version: i64,
+    /// The identity that it belongs to.
+    pub customer_id: Option<String>,
     doc: String,
 }
 
@@ -187,7 +194,7 @@ impl Row {
 }
 
 const COLUMNS: &str = "SELECT id, channel, person, state, assignee, order_id, waiting_since, \
-                       updated_at, version, doc FROM conversation WHERE ";
+                       updated_at, version, customer_id, doc FROM conversation WHERE ";
 
 /// Up to `limit` conversations after a position (time and id of the last one seen).
 ///

@@ -23,7 +23,7 @@ use sqlx::{ConnectOptions, SqlSafeStr};
 use super::sql::Sql;
 
 /// The schema version that this program writes and reads.
-pub const SCHEMA_VERSION: i64 = 1;
+pub const SCHEMA_VERSION: i64 = 2;
 
 /// What can go wrong between Kenh and its database.
 #[derive(Debug, thiserror::Error)]
@@ -464,16 +464,36 @@ fn lock_beside(database: &Path) -> Result<File, Error> {
     }
 }
 
-fn migrator(backend: DbBackend) -> Migrator {
-    let sql = match backend {
-        DbBackend::Sqlite => include_str!("../../migrations/sqlite/0001_gateway.sql"),
-        _ => include_str!("../../migrations/postgres/0001_gateway.sql"),
-    };
-    Migrator::with_migrations(vec![Migration::new(
+/// Number, name, and the statements for SQLite and for PostgreSQL. What was released is never
+/// changed: the database remembers a hash of it.
+const MIGRATIONS: [(i64, &str, &str, &str); 2] = [
+    (
+        1,
+        "gateway",
+        include_str!("../../migrations/sqlite/0001_gateway.sql"),
+        include_str!("../../migrations/postgres/0001_gateway.sql"),
+    ),
+    (
         SCHEMA_VERSION,
-        Cow::Borrowed("gateway"),
-        MigrationType::Simple,
-        sql.into_sql_str(),
-        false,
-    )])
+        "customers",
+        include_str!("../../migrations/sqlite/0002_customers.sql"),
+        include_str!("../../migrations/postgres/0002_customers.sql"),
+    ),
+];
+
+fn migrator(backend: DbBackend) -> Migrator {
+    let migrations = MIGRATIONS.map(|(version, name, sqlite, postgres)| {
+        let sql = match backend {
+            DbBackend::Sqlite => sqlite,
+            _ => postgres,
+        };
+        Migration::new(
+            version,
+            Cow::Borrowed(name),
+            MigrationType::Simple,
+            sql.into_sql_str(),
+            false,
+        )
+    });
+    Migrator::with_migrations(migrations.into())
 }

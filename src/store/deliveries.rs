@@ -19,8 +19,8 @@ pub struct Delivery {
     pub seq: i64,
     /// Idempotency key.
     pub key: String,
-    /// Order.
-    pub order_id: String,
+    /// Order; `None` for a channel's stock levels and messages.
+    pub order_id: Option<String>,
     /// Target.
     pub target: String,
     /// Operation.
@@ -320,7 +320,9 @@ pub async fn redrive(db: &Db, filter: &Redrive, actor: &str, now: i64) -> Result
             now.into(),
             actor.into(),
             "delivery.redrive".into(),
-            row.try_get::<String>("", "order_id")?.into(),
+            row.try_get::<Option<String>>("", "order_id")?
+                .unwrap_or_else(|| target.clone())
+                .into(),
             format!("delivery {seq} ({key}) to {target}").into(),
         ]);
     }

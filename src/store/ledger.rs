@@ -125,6 +125,8 @@ pub struct Row {
     pub external_id: String,
     /// Status of the row.
     pub status: String,
+    /// Customer's identity of the row.
+    pub customer_id: Option<String>,
     /// When it wants to look at itself again, milliseconds.
     pub next_wake: Option<i64>,
     /// The document; `Err` says why it cannot be read.
@@ -138,6 +140,7 @@ struct StoredRow {
     channel: String,
     external_id: String,
     status: String,
+    customer_id: Option<String>,
     next_wake: Option<i64>,
     doc: String,
 }
@@ -183,6 +186,11 @@ impl Books {
             .one(&tx)
             .await?;
         Ok(Self { tx })
+    }
+
+    /// The moment that they are of.
+    pub(super) fn on(&self) -> &DatabaseTransaction {
+        &self.tx
     }
 
     /// Closes them.
@@ -348,7 +356,7 @@ impl Books {
     /// When the database refuses.
     pub async fn tasks_of_lost_orders(&self) -> Result<Vec<Stray>, Error> {
         let head = "SELECT t.target AS channel, t.seq, t.created_at AS at, COUNT(*) OVER () AS total \
-             FROM task t WHERE NOT EXISTS (SELECT 1 FROM orders o WHERE o.id = t.order_id)";
+             FROM task t WHERE t.order_id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM orders o WHERE o.id = t.order_id)";
         self.strays(head, "t.created_at", "t.seq", Span::default())
             .await
     }
@@ -423,7 +431,7 @@ impl Books {
     /// When the database refuses.
     pub async fn orders(&self, after: &str, limit: i64) -> Result<(Vec<Row>, Vec<TaskRow>), Error> {
         let stored: Vec<StoredRow> = Sql::new(
-            "SELECT id, code, channel, external_id, status, next_wake, doc FROM orders WHERE id > ",
+            "SELECT id, code, channel, external_id, status, customer_id, next_wake, doc FROM orders WHERE id > ",
         )
         .bind(after)
         .push(" ORDER BY id LIMIT ")
@@ -449,6 +457,7 @@ impl Books {
                 channel: row.channel,
                 external_id: row.external_id,
                 status: row.status,
+                customer_id: row.customer_id,
                 next_wake: row.next_wake,
             })
             .collect();

@@ -392,6 +392,20 @@ pub async fn dead_groups(
         .await?)
 }
 
+/// Whether a message with this business key is stored.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn is_known(db: &Db, channel: &str, dedup_key: &str) -> Result<bool, Error> {
+    let row = Sql::new("SELECT 1 AS known FROM message WHERE channel = ")
+        .bind(channel)
+        .push(" AND dedup_key = ")
+        .bind(dedup_key)
+        .one(db.reader())
+        .await?;
+    Ok(row.is_some())
+}
+
 /// The stored document of the order that a channel calls so.
 ///
 /// # Errors

@@ -13,8 +13,8 @@ pub struct LeasedTask {
     pub seq: i64,
     /// Idempotency key.
     pub key: String,
-    /// Order.
-    pub order_id: String,
+    /// Order; `None` for a channel's stock levels and messages.
+    pub order_id: Option<String>,
     /// Target.
     pub target: String,
     /// Operation.
@@ -39,7 +39,7 @@ pub struct LeasedTask {
 struct Row {
     seq: i64,
     key: String,
-    order_id: String,
+    order_id: Option<String>,
     target: String,
     op: String,
     leg: String,
@@ -143,7 +143,7 @@ pub async fn reclaim_expired(db: &Db, now: i64) -> Result<u64, Error> {
 pub(crate) async fn insert(
     on: &impl ConnectionTrait,
     now: i64,
-    tasks: &[(String, Task)],
+    tasks: &[(Option<String>, Task)],
 ) -> Result<(), Error> {
     let mut rows = Vec::with_capacity(tasks.len());
     for (order_id, task) in tasks {
@@ -153,7 +153,7 @@ pub(crate) async fn insert(
         })?;
         rows.push(vec![
             task.key.as_str().into(),
-            order_id.as_str().into(),
+            order_id.clone().into(),
             task.target.as_str().into(),
             task.body.op().into(),
             task.leg.as_str().into(),
@@ -340,9 +340,11 @@ pub(crate) async fn finish(
         rows.push(vec![
             task.seq.into(),
             task.key.as_str().into(),
-            task.order_id.as_str().into(),
+            task.order_id.clone().into(),
             "".into(),
-            "".into(),
+            // The row's own op stands; this one satisfies the check that a row without an order
+            // is a channel's.
+            task.op.as_str().into(),
             "".into(),
             "".into(),
             0_i64.into(),

@@ -156,7 +156,7 @@ impl Tx {
         }
         if !subjects.is_empty() {
             for row in
-                Sql::new("SELECT DISTINCT subject, target, order_id FROM task WHERE subject IN ")
+                Sql::new("SELECT DISTINCT subject, target, order_id FROM task WHERE order_id IS NOT NULL AND subject IN ")
                     .bind_list(&subjects)
                     .all(&self.inner)
                     .await?
@@ -248,6 +248,7 @@ impl Tx {
                 columns.next_wake.map(|t| t.as_millisecond()).into(),
                 version.into(),
                 doc.into(),
+                order.customer_id().into(),
             ]);
             if save.loaded.row_version > 0 {
                 existing.push(id.to_owned());
@@ -283,14 +284,14 @@ impl Tx {
             &self.inner,
             "INSERT INTO orders (id, code, channel, connector, external_id, status, lifecycle, payment, \
              fulfillment, held, phone_hash, currency, grand_total, amount_due, placed_at, received_at, \
-             updated_at, next_wake, version, doc)",
+             updated_at, next_wake, version, doc, customer_id)",
             rows,
             "ON CONFLICT (id) DO UPDATE SET status = excluded.status, lifecycle = excluded.lifecycle, \
              payment = excluded.payment, fulfillment = excluded.fulfillment, held = excluded.held, \
              phone_hash = excluded.phone_hash, grand_total = excluded.grand_total, \
              amount_due = excluded.amount_due, placed_at = excluded.placed_at, \
              updated_at = excluded.updated_at, next_wake = excluded.next_wake, version = excluded.version, \
-             doc = excluded.doc WHERE orders.version = excluded.version - 1",
+             doc = excluded.doc, customer_id = excluded.customer_id WHERE orders.version = excluded.version - 1",
         )
         .await?;
         if changed != u64::try_from(saves.len()).expect("fits") {
@@ -372,7 +373,11 @@ impl Tx {
     ///
     /// # Errors
     /// When the database refuses.
-    pub async fn insert_tasks(&self, now: i64, tasks: &[(String, Task)]) -> Result<(), Error> {
+    pub async fn insert_tasks(
+        &self,
+        now: i64,
+        tasks: &[(Option<String>, Task)],
+    ) -> Result<(), Error> {
         outbox::insert(&self.inner, now, tasks).await
     }
 

@@ -4,10 +4,11 @@
 //! every message has at least one notice; notices = done + ignored + waiting + dead. Per location
 //! and SKU: a counter is the sum of its movements, and what is reserved is what live orders hold.
 //! Per order: every effect has its task and every task its effect, and nothing is missing that the
-//! order's state asks for.
+//! order's state asks for. Per customer: the identities are those that bindings connect.
 //!
 //! It reads one moment of the database and never writes, so it may run beside `kenh serve`.
 
+mod customers;
 mod inbox;
 mod orders;
 mod report;
@@ -131,6 +132,7 @@ pub async fn run(db: &Db, settings: &Settings, options: &Options) -> Result<Repo
     let seen = orders::check(&books, &context, options.scope, &mut findings).await?;
     report.stock = stock::check(&books, seen.held, &mut findings).await?;
     if options.scope == Scope::All {
+        customers::check(&books, &mut findings).await?;
         report.orders = seen.statuses;
         report.legs = seen.legs;
         report.waits = seen.waits;

@@ -161,6 +161,11 @@ fn columns(row: &Row, order: &Order, findings: &mut Findings) {
         ("channel", &row.channel, order.channel()),
         ("external_id", &row.external_id, order.external_id()),
         ("status", &row.status, order.status().as_str()),
+        (
+            "customer_id",
+            row.customer_id.as_deref().unwrap_or_default(),
+            order.customer_id().unwrap_or_default(),
+        ),
     ];
     for (column, stored, document) in pairs {
         if stored != document {

@@ -216,7 +216,10 @@ async fn books() -> TempDb {
     };
     let tx = Tx::begin(&db).await.unwrap();
     tx.save(now_ms(), &[save]).await.unwrap();
-    let tasks: Vec<(String, Task)> = tasks.into_iter().map(|task| (id.clone(), task)).collect();
+    let tasks: Vec<(Option<String>, Task)> = tasks
+        .into_iter()
+        .map(|task| (Some(id.clone()), task))
+        .collect();
     tx.insert_tasks(now_ms(), &tasks).await.unwrap();
     let movements: Vec<_> = movements.iter().map(|it| moved(&id, it)).collect();
     tx.move_stock(now_ms(), &movements).await.unwrap();

@@ -19,6 +19,7 @@ mod senders;
 
 mod architecture;
 mod crash;
+mod customers;
 mod doors;
 mod failures;
 mod holds;

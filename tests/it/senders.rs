@@ -281,7 +281,10 @@ pub struct WebOrder {
     lines: Vec<(String, u32, i64)>,
     province: String,
     text: String,
+    name: String,
     phone: String,
+    user: Option<String>,
+    recipient_phone: Option<String>,
     grand_total: Option<i64>,
     note: Option<String>,
     reason: Option<String>,
@@ -302,7 +305,10 @@ impl WebOrder {
             lines: vec![("AC-9000".to_owned(), 1, AC_PRICE)],
             province: "TP.HCM".to_owned(),
             text: "12 Nguyễn Trãi, P. Bến Thành, TP.HCM".to_owned(),
+            name: "Nguyễn Thị Lan".to_owned(),
             phone: "0901234567".to_owned(),
+            user: None,
+            recipient_phone: None,
             grand_total: None,
             note: None,
             reason: None,
@@ -312,6 +318,25 @@ impl WebOrder {
     /// One phone for the city centre: the nearest store sends it, nobody installs it.
     pub fn phone(external_id: &str) -> Self {
         Self::new(external_id).of("KAQ-U95", 1, 6_990_000)
+    }
+
+    /// Of another buyer.
+    pub fn from(mut self, name: &str, phone: &str) -> Self {
+        name.clone_into(&mut self.name);
+        phone.clone_into(&mut self.phone);
+        self
+    }
+
+    /// Of a buyer who has an account on the website.
+    pub fn user(mut self, id: &str) -> Self {
+        self.user = Some(id.to_owned());
+        self
+    }
+
+    /// A gift: somebody else receives it.
+    pub fn gift_to(mut self, phone: &str) -> Self {
+        self.recipient_phone = Some(phone.to_owned());
+        self
     }
 
     /// Other goods, paid in full.
@@ -398,8 +423,11 @@ impl WebOrder {
             "placed_at": "2026-11-24T02:59:00Z",
             "revised_at": format!("2026-11-24T02:59:{:02}Z", self.revision),
             "status": self.status,
-            "buyer": {"name": "Nguyễn Thị Lan", "phone": self.phone, "email": null},
-            "ship_to": {"name": "Nguyễn Thị Lan", "phone": self.phone, "text": self.text,
+            "buyer": {"name": self.name, "phone": self.phone, "email": null,
+                      "external_id": self.user},
+            "ship_to": {"name": self.name,
+                        "phone": self.recipient_phone.as_ref().unwrap_or(&self.phone),
+                        "text": self.text,
                         "line": null, "ward": null, "district": null,
                         "province": self.province, "lat": null, "lon": null},
             "lines": lines,

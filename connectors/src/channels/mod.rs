@@ -10,14 +10,30 @@ use crate::channel::Channel;
 use crate::inbound::{Acknowledgement, Received};
 use crate::settings::SettingsError;
 
+mod calls;
+pub mod casso;
 pub mod facebook;
+pub mod haravan;
+pub mod lazada;
+pub mod momo;
+pub mod omicall;
+pub(crate) mod provider;
+pub mod sapo_omni;
+pub mod sapo_web;
+pub mod sepay;
 pub mod shopee;
+pub mod shopify;
 pub mod staff;
+mod storefront;
+pub mod stringee;
 pub mod tiki;
+pub mod tiktok_shop;
 pub mod vnpay;
 pub mod website;
 pub mod woocommerce;
 pub mod zalo;
+pub mod zalo_checkout;
+pub mod zalopay;
 
 /// What a connector is told about the channel it is built for, beside its settings.
 #[derive(Debug, Clone)]
@@ -46,11 +62,24 @@ pub struct ChannelEntry {
 pub const CHANNELS: &[ChannelEntry] = &[
     website::ENTRY,
     woocommerce::ENTRY,
+    shopify::ENTRY,
+    haravan::ENTRY,
+    sapo_web::ENTRY,
+    sapo_omni::ENTRY,
     shopee::ENTRY,
+    lazada::ENTRY,
+    tiktok_shop::ENTRY,
     tiki::ENTRY,
     facebook::ENTRY,
     zalo::ENTRY,
+    stringee::ENTRY,
+    omicall::ENTRY,
     vnpay::ENTRY,
+    momo::ENTRY,
+    zalopay::ENTRY,
+    zalo_checkout::ENTRY,
+    sepay::ENTRY,
+    casso::ENTRY,
     staff::ENTRY,
 ];
 

@@ -1,6 +1,7 @@
 //! The retailer's own website: Standard Webhooks with the whole order in every message.
 //!
 //! The website cannot be asked; a later message with a newer `revised_at` replaces an earlier one.
+//! It may be told: with `callback_url` it gets our own signed events.
 
 use bytes::Bytes;
 use domain::money::Amount;
@@ -14,6 +15,7 @@ use serde_json::value::RawValue;
 
 use super::{Built, ChannelContext, ChannelEntry, plain_answer};
 use crate::channel::{CallContext, Channel, Fetched, Wanted};
+use crate::feedback::Feedback;
 use crate::inbound::{
     Acknowledgement, Inbound, Normalized, Notice, NoticeBody, NoticeKind,
     OrderDocument as Document, PayloadError, RawWebhook, Received, Verdict, VerifiedWebhook,
@@ -21,8 +23,12 @@ use crate::inbound::{
 use crate::payload;
 use crate::settings::{self, Secrets, SettingsError};
 use crate::signature::standard_webhooks::{self, Keys};
+use crate::url::BaseUrl;
 
+mod callback;
 mod document;
+
+use callback::Callback;
 
 pub use document::{
     DocumentAppointment, DocumentBuyer, DocumentError, DocumentInvoiceRequest, DocumentLine,
@@ -48,6 +54,10 @@ struct Settings {
     #[serde(default = "tolerance_s")]
     #[schemars(range(min = 1, max = 86_400))]
     tolerance_s: u32,
+    /// Where the website hears what becomes of its orders and stock; without it, it is not told.
+    callback_url: Option<BaseUrl>,
+    /// `whsec_…` that signs those events; `secret` where it is missing.
+    callback_secret: Option<Secrets>,
 }
 
 fn tolerance_s() -> u32 {
@@ -65,16 +75,33 @@ fn build(value: &Value, _: &ChannelContext) -> Built {
     if !(1..=86_400).contains(&settings.tolerance_s) {
         return Err(SettingsError::new("tolerance_s", "must be 1 to 86400"));
     }
+    let callback = match &settings.callback_url {
+        Some(address) => Some(callback(address, &settings)?),
+        None => None,
+    };
     Ok(Box::new(Website {
         keys,
         tolerance_s: i64::from(settings.tolerance_s),
+        callback,
     }))
+}
+
+fn callback(address: &BaseUrl, settings: &Settings) -> Result<Callback, SettingsError> {
+    let uri = address.as_str().parse();
+    let uri = uri.map_err(|_| SettingsError::new("callback_url", "must be an address"))?;
+    let (secret, path) = match &settings.callback_secret {
+        Some(secret) => (secret, "callback_secret"),
+        None => (&settings.secret, "secret"),
+    };
+    let keys = Keys::new(secret).map_err(|error| SettingsError::new(path, error.to_string()))?;
+    Ok(Callback { uri, keys })
 }
 
 #[derive(Debug)]
 struct Website {
     keys: Keys,
     tolerance_s: i64,
+    callback: Option<Callback>,
 }
 
 /// The envelope: `{ "type", "timestamp", "data" }`.
@@ -152,6 +179,12 @@ impl Channel for Website {
     /// The document is the whole message, envelope included.
     fn normalize(&self, document: &[u8]) -> Normalized {
         snapshot(&payload::read(document)?)
+    }
+
+    fn feedback(&self) -> Option<&dyn Feedback> {
+        self.callback
+            .as_ref()
+            .map(|callback| callback as &dyn Feedback)
     }
 }
 

@@ -5,6 +5,9 @@
 //! polling heals the gaps. It builds the body when it sends, not when the event happened, so the
 //! topic says nothing about the state; only `order.deleted`, whose body is a bare id, is fetched,
 //! and an order that the shop no longer has is cancelled.
+//!
+//! The shop is told in notes on the order, each with a mark that a repeat finds, and by status;
+//! its stock is set where the operator wants it, and a webhook that it disabled is put back.
 
 use bytes::Bytes;
 use http::header::AUTHORIZATION;
@@ -15,19 +18,25 @@ use secrecy::ExposeSecret;
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::storefront::api::Answer;
+use super::storefront::deeds;
 use super::{Built, ChannelContext, ChannelEntry, plain_answer};
 use crate::channel::{CallContext, Channel, Fetched, Polling, Wanted};
+use crate::feedback::{Feedback, Subscriptions};
 use crate::inbound::{
     Acknowledgement, Inbound, Normalized, Notice, NoticeBody, NoticeKind, OrderDocument,
     PayloadError, RawWebhook, Received, Verdict, VerifiedWebhook,
 };
 use crate::literal::Literal;
-use crate::settings::{self, Secrets};
+use crate::settings::{self, Secrets, SettingsError};
 use crate::url::{self, BaseUrl};
 use crate::{payload, signature};
 
+mod feedback;
 mod order;
 mod polling;
+mod stock;
+mod subscriptions;
 
 /// The registry's line.
 pub const ENTRY: ChannelEntry = ChannelEntry {
@@ -47,8 +56,23 @@ struct Settings {
     base_url: BaseUrl,
     /// REST API consumer key.
     consumer_key: Secrets,
-    /// REST API consumer secret.
+    /// REST API consumer secret; the key needs the permission to read and write.
     consumer_secret: Secrets,
+    /// Status that an order gets when a parcel has left, where a plug-in of the shop has one.
+    shipped_status: Option<String>,
+    /// Status that an order gets when all of it has arrived; empty for none.
+    #[serde(default = "delivered_status")]
+    delivered_status: String,
+    /// Whether the buyer reads the note about a parcel; the shop sends it by e-mail.
+    #[serde(default)]
+    notify_customer: bool,
+    /// Whether we set how many units the shop has on sale.
+    #[serde(default)]
+    set_stock: bool,
+}
+
+fn delivered_status() -> String {
+    "completed".to_owned()
 }
 
 fn schema() -> Schema {
@@ -57,6 +81,19 @@ fn schema() -> Schema {
 
 fn build(value: &Value, _: &ChannelContext) -> Built {
     let settings: Settings = settings::read(value)?;
+    let is_status = |status: &str| payload::word(status) == status;
+    if !settings.shipped_status.as_deref().is_none_or(is_status) {
+        return Err(SettingsError::new(
+            "shipped_status",
+            "must be a status's slug",
+        ));
+    }
+    if !is_status(&settings.delivered_status) {
+        return Err(SettingsError::new(
+            "delivered_status",
+            "must be a status's slug",
+        ));
+    }
     Ok(Box::new(WooCommerce(settings)))
 }
 
@@ -195,20 +232,22 @@ impl Channel for WooCommerce {
     }
 
     fn read_fetch(&self, _: Wanted<'_>, _: &[Bytes], response: &Response<Bytes>) -> Fetched {
-        match judge(response) {
-            Answer::Good => Fetched::Document(response.body().clone()),
-            Answer::NotFound => Fetched::Gone,
-            Answer::Retry { after_s, reason } => Fetched::Retry { after_s, reason },
-            Answer::Account { reason } => Fetched::Account { reason },
-            Answer::Refused { reason } => Fetched::Refused { reason },
-        }
+        judge(response).fetched(response)
     }
 
     fn normalize(&self, document: &[u8]) -> Normalized {
-        order::normalize(document)
+        order::normalize(document, self.0.shipped_status.as_deref())
     }
 
     fn polling(&self) -> Option<&dyn Polling> {
+        Some(self)
+    }
+
+    fn feedback(&self) -> Option<&dyn Feedback> {
+        Some(self)
+    }
+
+    fn subscriptions(&self) -> Option<&dyn Subscriptions> {
         Some(self)
     }
 }
@@ -216,7 +255,19 @@ impl Channel for WooCommerce {
 impl WooCommerce {
     /// A GET with the consumer key and secret; `None` only for an address that is too long.
     fn call(&self, path_and_query: &str) -> Option<Request<Bytes>> {
-        let mut request = url::get(self.0.base_url.join(path_and_query)?);
+        let request = url::get(self.0.base_url.join(path_and_query)?);
+        self.authorized(request)
+    }
+
+    /// A call of the REST API; `path` from its root.
+    fn send(&self, method: Method, path: &str, body: Option<&Value>) -> Request<Bytes> {
+        let uri = self.0.base_url.join(&format!("/wp-json/wc/v3{path}"));
+        let uri = uri.expect("invariant: the base address is checked and the path is short");
+        self.authorized(deeds::request(method, uri, body))
+            .expect("invariant: base64 is a header value")
+    }
+
+    fn authorized(&self, mut request: Request<Bytes>) -> Option<Request<Bytes>> {
         let credentials = signature::basic_auth(
             self.0.consumer_key.primary().expose_secret(),
             self.0.consumer_secret.primary(),
@@ -228,40 +279,24 @@ impl WooCommerce {
     }
 }
 
-/// An answer of the REST API, sorted.
-enum Answer {
-    Good,
-    NotFound,
-    Retry {
-        after_s: Option<u64>,
-        reason: String,
-    },
-    Account {
-        reason: String,
-    },
-    Refused {
-        reason: String,
-    },
-}
-
 /// `{code, message, data{status}}` errors by their HTTP status: 401 and 403 need a person, 404 is
-/// "no such order" only with the shop's own code, 429 and 5xx pass. A 200 that is not JSON is a
+/// "no such thing" only with the shop's own code, 429 and 5xx pass. A 200 that is not JSON is a
 /// maintenance page or a firewall.
 fn judge(response: &Response<Bytes>) -> Answer {
-    let status = response.status();
+    let status = response.status().as_u16();
     let code = payload::read::<Peek>(response.body())
         .ok()
         .and_then(|peek| peek.code)
         .map(|code| payload::word(&code))
         .unwrap_or_default();
-    let reason = format!("{} {code}", status.as_u16()).trim_end().to_owned();
-    match status.as_u16() {
-        200 if serde_json::from_slice::<serde::de::IgnoredAny>(response.body()).is_ok() => {
+    let reason = format!("{status} {code}").trim_end().to_owned();
+    match status {
+        200 | 201 if serde_json::from_slice::<serde::de::IgnoredAny>(response.body()).is_ok() => {
             Answer::Good
         }
-        200 => Answer::Retry {
+        200 | 201 => Answer::Retry {
             after_s: None,
-            reason: "200 without JSON".to_owned(),
+            reason: format!("{status} without JSON"),
         },
         401 | 403 => Answer::Account { reason },
         404 if code.ends_with("invalid_id") => Answer::NotFound,
@@ -269,6 +304,6 @@ fn judge(response: &Response<Bytes>) -> Answer {
             after_s: url::retry_after_s(response.headers()),
             reason,
         },
-        _ => Answer::Refused { reason },
+        _ => Answer::Refused { status, reason },
     }
 }

@@ -53,6 +53,52 @@ pub fn shopee_api_sign(
     )
 }
 
+/// Lazada Open Platform: the API path followed by all parameters as `key` and `value`, sorted by key
+/// in byte order, HMAC-SHA256 with the app secret, **upper** hex. `parameters` are un-encoded and
+/// without `sign`.
+#[must_use]
+pub fn lazada_api_sign(
+    app_secret: &SecretString,
+    path: &str,
+    parameters: &[(&str, &str)],
+) -> String {
+    let mut sorted = parameters.to_vec();
+    sorted.sort_unstable();
+    let mut parts = vec![path.as_bytes()];
+    for (key, value) in sorted {
+        parts.push(key.as_bytes());
+        parts.push(value.as_bytes());
+    }
+    let tag = fed::<HmacSha256>(key_of(app_secret), &parts).finalize();
+    hex::encode_upper(tag.into_bytes())
+}
+
+/// TikTok Shop's Partner API: path, the query's pairs sorted by key and joined without separators,
+/// and the raw body, all wrapped in the app secret; HMAC-SHA256 with that secret. `sign` and
+/// `access_token` are not covered. Values are taken as they are before they are percent-encoded.
+#[must_use]
+pub fn tiktok_api_sign(
+    app_secret: &SecretString,
+    path: &str,
+    query: &[(&str, &str)],
+    body: &[u8],
+) -> String {
+    let mut covered: Vec<&(&str, &str)> = query
+        .iter()
+        .filter(|(key, _)| !matches!(*key, "sign" | "access_token"))
+        .collect();
+    covered.sort_unstable();
+    let pairs: String = covered
+        .iter()
+        .flat_map(|(key, value)| [*key, *value])
+        .collect();
+    let secret = key_of(app_secret);
+    hmac_sha256_hex_of(
+        app_secret,
+        &[secret, path.as_bytes(), pairs.as_bytes(), body, secret],
+    )
+}
+
 /// Meta's `appsecret_proof`: the access token under the app secret.
 #[must_use]
 pub fn appsecret_proof(app_secret: &SecretString, access_token: &SecretString) -> String {

@@ -250,12 +250,21 @@ fn from_inbox(message: &VerifiedWebhook) -> VerifiedWebhook {
     )
 }
 
+/// Bytes of one body that are flipped, at most about so many.
+const MOST_FLIPS: usize = 120;
+
 /// The request with one byte changed, for every signed byte and every byte of the signature.
 fn flipped(case: &Case) -> Vec<RawWebhook> {
     let raw = case.request();
     let mut all = Vec::new();
     if case.meta.signed == Signed::Body {
-        for position in 0..raw.body.len() {
+        // Long bodies are sampled, first and last byte included: a signature covers all or nothing.
+        let stride = (raw.body.len() / MOST_FLIPS).max(1);
+        let last = raw.body.len().saturating_sub(1);
+        for position in (0..raw.body.len()).step_by(stride).chain([last]) {
+            if raw.body.is_empty() {
+                break;
+            }
             let mut body = raw.body.to_vec();
             body[position] ^= 1;
             all.push(RawWebhook {

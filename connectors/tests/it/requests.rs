@@ -172,3 +172,112 @@ fn an_order_that_its_shop_deleted_is_a_bare_cancellation() {
     assert_eq!(snapshot.revised_at, now());
     assert!(snapshot.lines.is_none() && snapshot.totals.is_none() && snapshot.buyer.is_none());
 }
+
+#[test]
+fn shops_call_with_their_credentials_and_hide_them() {
+    let none = SecretString::from("");
+    for (name, address, header, value) in [
+        (
+            "shopify",
+            "https://mau-dien-may.myshopify.com/admin/api/2025-10/orders/727.json",
+            "x-shopify-access-token",
+            "shpat_00000000000000000000000000000001",
+        ),
+        (
+            "haravan",
+            "https://apis.haravan.com/com/orders/727.json",
+            "authorization",
+            "Bearer hrv-access-0000000000000001",
+        ),
+        (
+            "sapo_web",
+            "https://mau-dien-may.mysapo.net/admin/orders/727.json",
+            "x-sapo-access-token",
+            "sapo-access-0000000000000001",
+        ),
+        (
+            "sapo_omni",
+            "https://mau-dien-may.mysapogo.com/admin/orders/727.json",
+            "x-sapo-access-token",
+            "sapo-access-0000000000000002",
+        ),
+    ] {
+        let shop = connector(name);
+        let request = shop.fetch(Wanted::Order("727"), &[], call(&none)).unwrap();
+        assert_eq!(request.uri(), address);
+        assert_eq!(request.headers()[header], value, "{name}");
+        assert!(request.headers()[header].is_sensitive(), "{name}");
+        assert!(!format!("{request:?}").contains(value), "{name}");
+        for wrong in ["", "7 27", "../users", "727?x=1", "#1045", "đ"] {
+            assert!(
+                shop.fetch(Wanted::Order(wrong), &[], call(&none)).is_none(),
+                "{name}: {wrong}"
+            );
+        }
+    }
+}
+
+#[test]
+fn sapo_web_may_be_called_with_key_and_secret() {
+    let changes = BTreeMap::from([
+        ("access_token".to_owned(), Value::Null),
+        ("api_key".to_owned(), json!({"$secret": ["key-1"]})),
+    ]);
+    let none = SecretString::from("");
+    let shop = build("sapo_web", &changes);
+    let request = shop.fetch(Wanted::Order("727"), &[], call(&none)).unwrap();
+    let secret = SecretString::from("sapo-web-secret-for-tests");
+    let header = &request.headers()["authorization"];
+    assert_eq!(header, basic_auth("key-1", &secret).expose_secret());
+}
+
+#[test]
+fn shopify_pages_by_its_cursor_alone_and_others_by_number_without_an_upper_bound() {
+    let none = SecretString::from("");
+    let query = |name: &str, cursor| {
+        let shop = connector(name);
+        let polling = shop.polling().unwrap();
+        parameters(&polling.request("orders", &window(cursor), call(&none)))
+    };
+    let first = query("shopify", None);
+    assert_eq!(
+        (&*first["status"], &*first["order"], &*first["limit"]),
+        ("any", "updated_at%20asc", "250")
+    );
+    assert_eq!(first["updated_at_min"], "2026-09-25T02%3A00%3A00Z");
+    let next = query("shopify", Some("eyJsYXN0="));
+    assert_eq!(
+        next.len(),
+        2,
+        "a page_info takes nothing but a limit: {next:?}"
+    );
+    assert_eq!(next["page_info"], "eyJsYXN0%3D");
+    for (name, since) in [
+        ("haravan", "updated_at_min"),
+        ("sapo_web", "modified_on_min"),
+        ("sapo_omni", "modified_on_min"),
+    ] {
+        let page = query(name, Some("3"));
+        assert_eq!(page[since], "2026-09-25T02%3A00%3A00Z", "{name}");
+        assert_eq!(page["page"], "3", "{name}");
+        assert!(page.keys().all(|key| !key.ends_with("_max")), "{name}");
+    }
+}
+
+#[test]
+fn a_shop_whose_stock_we_do_not_set_has_none_to_set() {
+    for (name, setting) in [
+        ("shopify", "stock_location_id"),
+        ("haravan", "stock_location_id"),
+        ("sapo_web", "set_stock"),
+    ] {
+        let changes = BTreeMap::from([(setting.to_owned(), Value::Null)]);
+        let shop = build(name, &changes);
+        assert!(shop.feedback().unwrap().stock().is_none(), "{name}");
+        assert!(
+            connector(name).feedback().unwrap().stock().is_some(),
+            "{name}"
+        );
+    }
+    assert!(connector("website").feedback().is_none(), "no callback_url");
+}

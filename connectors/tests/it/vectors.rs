@@ -14,6 +14,8 @@ use connectors::inbound::{Proof, RawWebhook, Rejection, Verdict};
 use connectors::settings::Secrets;
 use connectors::signature::standard_webhooks::Keys;
 use connectors::signature::{self as sign};
+use connectors::vietqr::{self, Account};
+use domain::money::Amount;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
@@ -232,6 +234,7 @@ fn check(name: &str, vector: &mut Vector) {
     match (family, rest) {
         ("shopee", rest) if rest.starts_with("push") => shopee_push(vector),
         ("shopee", rest) if rest.starts_with("api") => shopee_api(rest, vector),
+        ("tiktok", rest) if rest.starts_with("push") => tiktok_push(vector),
         ("lazada" | "tiktok", rest) if rest.starts_with("push") => app_key_and_body(vector),
         ("lazada", rest) if rest.starts_with("api") => lazada_api(vector),
         ("tiktok", rest) if rest.starts_with("api") => tiktok_api(vector),
@@ -240,8 +243,9 @@ fn check(name: &str, vector: &mut Vector) {
         ("standard_webhooks", _) => standard_webhooks(vector),
         ("meta", rest) if rest.starts_with("appsecret_proof") => appsecret_proof(vector),
         ("meta", _) => meta(vector),
-        ("shopify" | "haravan" | "sapo_web" | "sapo_omni", _) => base64_body(vector),
-        ("woocommerce", _) => woocommerce(vector),
+        ("woocommerce" | "shopify" | "haravan" | "sapo_web" | "sapo_omni", _) => {
+            base64_body(vector);
+        }
         ("vnpay", "ipn_success") => vnpay_ipn(vector),
         ("vnpay", "pay_url") => vnpay_pay_url(vector),
         ("zalopay", "callback") => zalopay_callback(vector),
@@ -345,8 +349,28 @@ fn lazada_api(vector: &mut Vector) {
     let base = vector.text("base_string");
     let (path, params) = (vector.text("path"), vector.map("params"));
     assert_eq!(base, format!("{path}{}", sorted(&params)));
-    let made = sign::hmac_sha256_hex_of(&vector.secret("key"), &[base.as_bytes()]);
-    assert_eq!(made.to_uppercase(), vector.text("expected"));
+    let pairs: Vec<(&str, &str)> = params.iter().map(|(k, v)| (&**k, &**v)).collect();
+    let made = sign::lazada_api_sign(&vector.secret("key"), &path, &pairs);
+    assert_eq!(made, vector.text("expected"));
+}
+
+fn tiktok_push(vector: &mut Vector) {
+    let fields = vector.fields.clone();
+    let (key, app, body) = (vector.text("key"), vector.text("app_key"), vector.body());
+    let (header, given) = (vector.text("header"), vector.text("expected"));
+    let settings = json!({
+        "app_key": app, "app_secret": {"$secret": [key]},
+        "shop_id": "7495812345678901234", "shop_cipher": "GCP_madeUpCipher0001",
+    });
+    let raw = request(
+        Method::POST,
+        "/webhooks/tiktok",
+        &[(&header, &given)],
+        &body,
+    );
+    through("tiktok_shop", &settings, &raw, at(0));
+    vector.fields = fields;
+    app_key_and_body(vector);
 }
 
 fn tiktok_api(vector: &mut Vector) {
@@ -361,10 +385,17 @@ fn tiktok_api(vector: &mut Vector) {
         base,
         format!("{secret}{path}{}{body}{secret}", sorted(&query))
     );
-    assert_eq!(
-        sign::hmac_sha256_hex_of(&key, &[base.as_bytes()]),
-        vector.text("expected")
-    );
+    let expected = vector.text("expected");
+    assert_eq!(sign::hmac_sha256_hex_of(&key, &[base.as_bytes()]), expected);
+    // In any order, and whatever stands beside it that is not covered.
+    let mut pairs: Vec<(&str, &str)> = query
+        .iter()
+        .map(|(key, value)| (key.as_str(), value.as_str()))
+        .collect();
+    pairs.reverse();
+    pairs.extend([("sign", "00"), ("access_token", "t")]);
+    let made = sign::tiktok_api_sign(&key, &path, &pairs, body.as_bytes());
+    assert_eq!(made, expected);
 }
 
 fn tiki_basic(vector: &mut Vector) {
@@ -486,19 +517,8 @@ fn appsecret_proof(vector: &mut Vector) {
     );
 }
 
+/// Kind B: the raw body, base64, through the shop's own connector.
 fn base64_body(vector: &mut Vector) {
-    vector.note(&["header"]);
-    let (secrets, body, given) = (
-        vector.secrets("secret"),
-        vector.body(),
-        vector.text("signature"),
-    );
-    holds(&vector.name, &body, &given, |body, given| {
-        sign::hmac_sha256_base64(&secrets, body, Some(given))
-    });
-}
-
-fn woocommerce(vector: &mut Vector) {
     let header = vector.text("header");
     let (secrets, body, given) = (
         vector.secrets("secret"),
@@ -508,16 +528,19 @@ fn woocommerce(vector: &mut Vector) {
     holds(&vector.name, &body, &given, |body, given| {
         sign::hmac_sha256_base64(&secrets, body, Some(given))
     });
-    let settings = json!({
+    let connector = vector.name.split('/').next().unwrap_or_default().to_owned();
+    let mut settings = json!({
         "secret": resolved(&secrets), "base_url": "https://shop.example.invalid",
-        "consumer_key": {"$secret": ["ck"]}, "consumer_secret": {"$secret": ["cs"]},
     });
-    through(
-        "woocommerce",
-        &settings,
-        &request(Method::POST, "/webhooks/woo", &[(&header, &given)], &body),
-        at(0),
-    );
+    let credentials: &[&str] = match connector.as_str() {
+        "woocommerce" => &["consumer_key", "consumer_secret"],
+        _ => &["access_token"],
+    };
+    for name in credentials {
+        settings[*name] = json!({"$secret": ["a-credential"]});
+    }
+    let raw = request(Method::POST, "/webhooks/shop", &[(&header, &given)], &body);
+    through(&connector, &settings, &raw, at(0));
 }
 
 fn vnpay_ipn(vector: &mut Vector) {
@@ -560,7 +583,8 @@ fn vnpay_pay_url(vector: &mut Vector) {
 }
 
 fn zalopay_callback(vector: &mut Vector) {
-    let envelope: Value = serde_json::from_slice(&vector.body()).unwrap();
+    let body = vector.body();
+    let envelope: Value = serde_json::from_slice(&body).unwrap();
     let (data, mac) = (vector.text("data"), vector.text("mac"));
     assert_eq!(
         (&envelope["data"], &envelope["mac"]),
@@ -570,10 +594,16 @@ fn zalopay_callback(vector: &mut Vector) {
     holds(&vector.name, data.as_bytes(), &mac, |data, mac| {
         sign::hmac_sha256_hex(&secrets, &[data], "", Some(mac))
     });
+    let settings = json!({
+        "app_id": 2553, "key1": {"$secret": ["key1"]}, "key2": resolved(&secrets),
+    });
+    let raw = request(Method::POST, "/webhooks/zalopay", &[], &body);
+    through("zalopay", &settings, &raw, at(0));
 }
 
 fn zalo_checkout_callback(vector: &mut Vector) {
-    let envelope: Value = serde_json::from_slice(&vector.body()).unwrap();
+    let body = vector.body();
+    let envelope: Value = serde_json::from_slice(&body).unwrap();
     let secrets = vector.secrets("private_key");
     for (base, mac) in [("mac_base", "mac"), ("overall_base", "overallMac")] {
         let (base, given) = (vector.text(base), vector.text(mac));
@@ -582,6 +612,9 @@ fn zalo_checkout_callback(vector: &mut Vector) {
             sign::hmac_sha256_hex(&secrets, &[base], "", Some(given))
         });
     }
+    let settings = json!({"app_id": "4012345678901234567", "private_key": resolved(&secrets)});
+    let raw = request(Method::POST, "/webhooks/zalo-checkout", &[], &body);
+    through("zalo_checkout", &settings, &raw, at(0));
 }
 
 fn hmac_over(vector: &mut Vector, key: &str, base: &str, mac: &str) {
@@ -596,7 +629,8 @@ fn hmac_over(vector: &mut Vector, key: &str, base: &str, mac: &str) {
 }
 
 fn momo_ipn(vector: &mut Vector) {
-    let body: Value = serde_json::from_slice(&vector.body()).unwrap();
+    let bytes = vector.body();
+    let body: Value = serde_json::from_slice(&bytes).unwrap();
     let (access_key, base) = (
         vector.text("access_key"),
         vector.fields["base_string"].clone(),
@@ -607,11 +641,18 @@ fn momo_ipn(vector: &mut Vector) {
             .unwrap()
             .starts_with(&format!("accessKey={access_key}&amount="))
     );
+    let settings = json!({
+        "partner_code": body["partnerCode"],
+        "access_key": {"$secret": [access_key]},
+        "secret_key": {"$secret": [vector.fields["secret_key"]]},
+    });
+    let raw = request(Method::POST, "/webhooks/momo", &[], &bytes);
+    through("momo", &settings, &raw, at(0));
     hmac_over(vector, "secret_key", "base_string", "signature");
 }
 
 fn casso(vector: &mut Vector) {
-    vector.note(&["header"]);
+    let header = vector.text("header");
     let (secrets, body, given) = (
         vector.secrets("checksum_key"),
         vector.body(),
@@ -626,11 +667,24 @@ fn casso(vector: &mut Vector) {
     holds(&vector.name, &body, &given, |body, given| {
         sign::casso(&secrets, body, Some(given))
     });
+    let settings = json!({"checksum_key": resolved(&secrets), "order_code_prefix": "KH"});
+    let raw = request(Method::POST, "/webhooks/casso", &[(&header, &given)], &body);
+    through("casso", &settings, &raw, at(0));
 }
 
 fn vietqr(vector: &mut Vector) {
-    vector.note(&["bank_bin", "account", "amount", "purpose", "decoded"]);
+    vector.note(&["decoded"]);
     let payload = vector.text("payload");
+    if let Some(bank_bin) = vector.optional("bank_bin") {
+        let (number, purpose) = (vector.text("account"), vector.text("purpose"));
+        let amount = Amount(vector.text("amount").parse().unwrap());
+        let account = Account {
+            bank_bin: &bank_bin,
+            number: &number,
+        };
+        let made = vietqr::payload(account, Some(amount), Some(&purpose));
+        assert_eq!(made.as_deref(), Ok(&*payload));
+    }
     let (text, checksum) = payload.split_at(payload.len() - 4);
     assert_eq!(sign::vietqr_checksum(text), checksum);
     assert_ne!(sign::vietqr_checksum(&changed_at(text, 20)), checksum);
@@ -682,6 +736,13 @@ fn sepay(vector: &mut Vector) {
         check(&body, given, sent + 301).unwrap_err(),
         Rejection::StaleTimestamp
     );
+    let settings = json!({"secret": resolved(&secrets), "order_code_prefix": "KH"});
+    let signed = [
+        ("x-sepay-timestamp", &**timestamp),
+        ("x-sepay-signature", &**given),
+    ];
+    let raw = request(Method::POST, "/webhooks/sepay", &signed, &body);
+    through("sepay", &settings, &raw, at(sent));
 }
 
 fn stringee(vector: &mut Vector) {
@@ -694,4 +755,16 @@ fn stringee(vector: &mut Vector) {
     holds(&vector.name, &signed, &given, |signed, given| {
         sign::hmac_sha1_base64(&secrets, signed, Some(given))
     });
+    let secret = secrets.primary().expose_secret();
+    let settings = json!({"signing_secret": {"$secret": [secret]}, "answer": "agent_1"});
+    let header = [("x-stringee-signature", &*given)];
+    if vector.name.ends_with(".json") {
+        let raw = request(Method::POST, "/webhooks/stringee", &header, &signed);
+        through("stringee", &settings, &raw, at(0));
+    } else {
+        let target = String::from_utf8(signed).unwrap();
+        let raw = request(Method::GET, target.trim_end(), &header, b"");
+        let channel = channel("stringee", &settings).unwrap();
+        assert!(matches!(channel.verify(&raw, at(0)), Verdict::Ping(_)));
+    }
 }

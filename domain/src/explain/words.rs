@@ -131,6 +131,7 @@ impl Words {
                 "cổng thanh toán nghi ngờ giao dịch",
             ),
             "over-payment" => self.pick("more was paid than owed", "khách trả thừa"),
+            "under-payment" => self.pick("less was paid than owed", "khách trả thiếu"),
             "edited-differs" => self.pick(
                 "the channel changed a field that staff had edited",
                 "kênh đổi trường mà nhân viên đã sửa",

@@ -20,6 +20,11 @@ impl Order {
         );
         let status = self.judged.status.as_str();
         match action {
+            Action::Refund {
+                reference,
+                transaction,
+                amount,
+            } => self.may_refund(reference, transaction, *amount),
             Action::Confirm
                 if !matches!(
                     self.judged.lifecycle,

@@ -109,7 +109,11 @@ impl Order {
         // A refund often carries the transaction of the payment that it gives back: two facts.
         let direction = match payment.state {
             PaymentState::Refunded => "out",
-            PaymentState::Failed | PaymentState::Paid | PaymentState::Suspect => "in",
+            PaymentState::Pending
+            | PaymentState::Authorized
+            | PaymentState::Failed
+            | PaymentState::Paid
+            | PaymentState::Suspect => "in",
         };
         let key = format!("{}|{}|{direction}", payment.reference, payment.transaction);
         match self.payments.get_mut(&key) {
@@ -147,6 +151,7 @@ impl Order {
             | Action::Hold
             | Action::Cancel
             | Action::Reject
+            | Action::Refund { .. }
             | Action::CancelLine { .. } => {}
         }
         true

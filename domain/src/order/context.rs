@@ -1,10 +1,12 @@
 //! What the order must know of the world to judge itself: catalog, settings and the time.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
+
+use crate::feedback::NewsKind;
 
 /// The world at the moment of a call.
 #[derive(Clone, Copy)]
@@ -113,6 +115,8 @@ pub struct Settings {
     pub tax: Vec<TaxRate>,
     /// Class of products that name none.
     pub default_tax_class: String,
+    /// What each channel wants to be told; nothing where it is not named.
+    pub feedback: BTreeMap<String, BTreeSet<NewsKind>>,
     /// How long a reservation lasts before its fulfillment order is released, seconds.
     pub reservation_ttl_s: i64,
     /// How often an order is routed again after rejections before a person must look.
@@ -136,6 +140,7 @@ impl Default for Settings {
             default_series: None,
             tax: Vec::new(),
             default_tax_class: "standard".to_owned(),
+            feedback: BTreeMap::new(),
             reservation_ttl_s: 1_800,
             max_routing_rounds: 3,
             backorder_retry_s: 900,

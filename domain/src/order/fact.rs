@@ -153,6 +153,15 @@ pub enum Action {
     },
     /// Change what the channel said; survives later snapshots.
     Edit(Box<Edit>),
+    /// Give money back through the provider that took it.
+    Refund {
+        /// The payment's reference, `code-attempt`.
+        reference: String,
+        /// The provider's transaction of the payment.
+        transaction: String,
+        /// How much.
+        amount: Amount,
+    },
 }
 
 impl Action {
@@ -169,6 +178,7 @@ impl Action {
             Self::Transfer { .. } => "transfer",
             Self::CancelLine { .. } => "cancel_line",
             Self::Edit(_) => "edit",
+            Self::Refund { .. } => "refund",
         }
     }
 }

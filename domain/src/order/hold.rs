@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Hold {
     /// `staff`, `totals`, `currency`, `unknown-sku`, `unknown-province`, `suspect-payment`,
-    /// `over-payment`, `edited-differs`, `cancel-requested`, `no-location`, `backorder`, or the
+    /// `over-payment`, `under-payment`, `edited-differs`, `cancel-requested`, `no-location`, `backorder`, or the
     /// reason of a routing rule.
     pub code: String,
     /// The field, SKU or transaction that it is about. No personal data.
@@ -27,6 +27,8 @@ pub(crate) const UNKNOWN_PROVINCE: &str = "unknown-province";
 pub(crate) const SUSPECT_PAYMENT: &str = "suspect-payment";
 /// More money than owed.
 pub(crate) const OVER_PAYMENT: &str = "over-payment";
+/// Some money, less than owed, and the rest is not cash on delivery.
+pub(crate) const UNDER_PAYMENT: &str = "under-payment";
 /// The channel now says something else than when staff edited the field.
 pub(crate) const EDITED_DIFFERS: &str = "edited-differs";
 /// The buyer has asked to cancel.
@@ -57,13 +59,13 @@ impl Hold {
     pub(crate) fn can_be_accepted(&self) -> bool {
         matches!(
             self.code.as_str(),
-            TOTALS | SUSPECT_PAYMENT | OVER_PAYMENT | CANCEL_REQUESTED
+            TOTALS | SUSPECT_PAYMENT | OVER_PAYMENT | UNDER_PAYMENT | CANCEL_REQUESTED
         )
     }
 
     /// What is still inside must not leave, so it is taken back. The others only stop what has not
-    /// begun: too much money, an unanswered wish to cancel and missing stock do no harm to a parcel
-    /// that is being packed.
+    /// begun: too much or too little money, an unanswered wish to cancel and missing stock do no harm to a
+    /// parcel that is being packed.
     pub(crate) fn pulls_back(&self) -> bool {
         matches!(
             self.code.as_str(),

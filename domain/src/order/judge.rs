@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::address::{Address, AddressInput, Match, resolve};
 use crate::money::Amount;
-use crate::payment::{Money, PaymentState, PaymentStatus};
+use crate::payment::{Money, PaymentFact, PaymentState, PaymentStatus};
 use crate::phone::{Parsed, Phone};
 use crate::snapshot::{
     Appointment, Buyer, ChannelPayment, ChannelStatus, FulfilledBy, InvoiceRequest, PaymentMethod,
@@ -357,14 +357,6 @@ impl Order {
     fn money(&self, due: Amount, fulfillment: Fulfillment) -> Money {
         let said = &self.said;
         let channel = value(&said.payment).copied();
-        let sum = |state: PaymentState| {
-            self.payments
-                .values()
-                .filter(|payment| payment.state == state)
-                .fold(Amount::ZERO, |sum, payment| {
-                    sum.saturating_add(payment.amount)
-                })
-        };
         let stated = value(&said.paid).copied().unwrap_or_default();
         let whole = match channel {
             Some(
@@ -378,8 +370,14 @@ impl Order {
             )
             | None => Amount::ZERO,
         };
-        let received = sum(PaymentState::Paid);
-        let returned = sum(PaymentState::Refunded);
+        let received = self.received();
+        let returned = self.reported(PaymentState::Refunded);
+        let under_way = self.payments.values().any(|payment| {
+            matches!(
+                payment.state,
+                PaymentState::Pending | PaymentState::Authorized
+            )
+        });
         let collected = self
             .fulfillment_logs
             .values()
@@ -394,10 +392,13 @@ impl Order {
             refunded: value(&said.refunded)
                 .copied()
                 .unwrap_or_default()
-                .max(returned),
+                .max(returned)
+                .max(self.refunded_by_us()),
             method: value(&said.payment_method).copied(),
             channel,
+            authorized: self.reported(PaymentState::Authorized),
             failed: received == Amount::ZERO
+                && !under_way
                 && self
                     .payments
                     .values()
@@ -408,6 +409,33 @@ impl Order {
                 .values()
                 .fold(Amount::ZERO, |sum, row| sum.saturating_add(row.amount)),
         }
+    }
+
+    /// What providers say of payments in this state, in all.
+    fn reported(&self, state: PaymentState) -> Amount {
+        self.payments
+            .values()
+            .filter(|payment| payment.state == state)
+            .fold(Amount::ZERO, |sum, payment| {
+                sum.saturating_add(payment.amount)
+            })
+    }
+
+    /// What providers have received: payments, and suspect ones that staff have accepted.
+    fn received(&self) -> Amount {
+        self.payments
+            .values()
+            .filter(|payment| match payment.state {
+                PaymentState::Paid => true,
+                PaymentState::Suspect => self.accepted.contains(&suspicion(payment).cause()),
+                PaymentState::Pending
+                | PaymentState::Authorized
+                | PaymentState::Failed
+                | PaymentState::Refunded => false,
+            })
+            .fold(Amount::ZERO, |sum, payment| {
+                sum.saturating_add(payment.amount)
+            })
     }
 
     /// Whether stock may be reserved. See [`ReserveWhen`].
@@ -520,25 +548,21 @@ impl Order {
         }
         for payment in self.payments.values() {
             if payment.state == PaymentState::Suspect {
-                holds.push(Hold::new(
-                    hold::SUSPECT_PAYMENT,
-                    Some(payment.transaction.clone()),
-                ));
+                holds.push(suspicion(payment));
             }
         }
-        let received = self
-            .payments
-            .values()
-            .filter(|payment| payment.state == PaymentState::Paid)
-            .fold(Amount::ZERO, |sum, payment| {
-                sum.saturating_add(payment.amount)
-            });
+        let received = self.received();
         let kept = received.saturating_sub(money.refunded);
-        if kept > money.due && said.lines.is_some() {
-            holds.push(Hold::new(
-                hold::OVER_PAYMENT,
-                Some(format!("{kept} of {}", money.due)),
-            ));
+        if said.lines.is_some() {
+            let amounts = Some(format!("{kept} of {}", money.due));
+            if kept > money.due {
+                holds.push(Hold::new(hold::OVER_PAYMENT, amounts));
+            } else if received > Amount::ZERO
+                && money.status() == PaymentStatus::PartiallyPaid
+                && money.method != Some(PaymentMethod::Cod)
+            {
+                holds.push(Hold::new(hold::UNDER_PAYMENT, amounts));
+            }
         }
         for field in EDITABLE {
             if self.edit_differs(staff, field) {
@@ -687,14 +711,7 @@ impl Order {
         let mut tags = self.said.tags.clone();
         tags.extend(staff.edit.tags.iter().flatten().cloned());
         tags.extend(self.own_tags.iter().cloned());
-        let received = self
-            .payments
-            .values()
-            .filter(|payment| payment.state == PaymentState::Paid)
-            .fold(Amount::ZERO, |sum, payment| {
-                sum.saturating_add(payment.amount)
-            });
-        if judged.cancel_reason.is_some() && received > judged.refunded {
+        if judged.cancel_reason.is_some() && self.received() > judged.refunded {
             tags.insert("refund-due".to_owned());
         }
         if self.parts.iter().any(|part| !part.invalid.is_empty()) {
@@ -702,6 +719,11 @@ impl Order {
         }
         tags.into_iter().collect()
     }
+}
+
+/// A payment that a person must look at.
+fn suspicion(payment: &PaymentFact) -> Hold {
+    Hold::new(hold::SUSPECT_PAYMENT, Some(payment.transaction.clone()))
 }
 
 /// What is known of the province.

@@ -11,6 +11,7 @@
 
 mod allow;
 mod apply;
+mod buyer;
 mod channel;
 mod context;
 pub(crate) mod effects;
@@ -20,10 +21,12 @@ mod hold;
 mod judge;
 mod money;
 pub(crate) mod part;
+mod refund;
 mod route;
 mod show;
 mod staff;
 mod status;
+mod told;
 mod view;
 
 #[cfg(test)]
@@ -53,6 +56,7 @@ pub use held::{EffectStatus, EffectView, Gap};
 pub use hold::Hold;
 pub(crate) use hold::NO_LOCATION;
 pub(crate) use judge::{Line, dialable};
+pub(crate) use refund::RefundAsked;
 pub use route::Taken;
 pub use status::{Fulfillment, Lifecycle, LifecycleFacts, Status};
 pub use view::{
@@ -288,16 +292,6 @@ impl Order {
     #[must_use]
     pub fn status(&self) -> Status {
         self.judged.status
-    }
-
-    /// Links the customer; says whether that is new.
-    pub fn link_customer(&mut self, customer_id: &str) -> bool {
-        let new = self.customer_id.as_deref() != Some(customer_id);
-        if new {
-            self.customer_id = Some(customer_id.to_owned());
-            self.version += 1;
-        }
-        new
     }
 
     pub(crate) fn set_next_wake(&mut self, at: Option<Timestamp>) -> bool {

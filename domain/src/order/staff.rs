@@ -52,12 +52,17 @@ impl StaffSide {
         true
     }
 
-    /// Folds the commands in the order of (at, id).
-    pub(super) fn fold(&self) -> StaffView {
+    /// The commands in the order of (at, id).
+    pub(super) fn in_order(&self) -> Vec<&Command> {
         let mut commands: Vec<&Command> = self.commands.values().collect();
         commands.sort_by_key(|command| (command.at, &command.id));
+        commands
+    }
+
+    /// Folds the commands in the order of (at, id).
+    pub(super) fn fold(&self) -> StaffView {
         let mut view = StaffView::default();
-        for command in commands {
+        for command in self.in_order() {
             match &command.action {
                 Action::Confirm => view.confirmed = true,
                 Action::Hold => view.held = Some(command.reason.clone()),
@@ -82,6 +87,8 @@ impl StaffSide {
                     view.cancelled_lines.insert(line.clone());
                 }
                 Action::Edit(edit) => merge(&mut view.edit, edit),
+                // Its task is planned from the command itself.
+                Action::Refund { .. } => {}
             }
         }
         view

@@ -22,6 +22,7 @@ fn paid(transaction: &str, amount: i64, state: PaymentState, minutes: i64) -> Fa
         amount: Amount(amount),
         state,
         at: minute(minutes),
+        provider: "vnpay".into(),
         provider_code: "00".into(),
     })
 }
@@ -162,7 +163,119 @@ fn money_under_suspicion_or_too_much_of_it_holds_until_staff_accept_it() {
     story.apply(staff("c1", 4, Action::Release));
     assert_eq!(held(&story.order), [""; 0]);
     story.apply(paid("T2", 13_820_001, PaymentState::Paid, 5));
-    assert_eq!(held(&story.order), ["over-payment|13820001 of 13820000"]);
+    // The accepted money counts too.
+    assert_eq!(held(&story.order), ["over-payment|27640001 of 13820000"]);
+}
+
+/// Confirmed, to be paid by bank transfer, and not paid yet.
+fn awaiting_transfer() -> Story {
+    let mut story = Story::new();
+    let mut unpaid = snapshot();
+    unpaid.payment = Some(ChannelPayment::Unpaid);
+    unpaid.payment_method = Some(PaymentMethod::BankTransfer);
+    story.apply(said(unpaid));
+    story
+}
+
+#[test]
+fn suspect_money_that_staff_accept_pays_the_order() {
+    let mut story = awaiting_transfer();
+    story.apply(paid("FT1", 13_820_000, PaymentState::Suspect, 3));
+    assert_eq!(story.order.status(), Status::OnHold);
+    assert_eq!(story.order.view().payment.status, PaymentStatus::Unpaid);
+    story.apply(staff("c1", 4, Action::Release));
+    assert_eq!(story.order.view().payment.status, PaymentStatus::Paid);
+    assert_eq!(story.order.view().payment.paid, Amount(13_820_000));
+    assert_eq!(story.order.status(), Status::Allocated);
+}
+
+#[test]
+fn a_part_of_the_money_holds_with_the_amounts_until_the_rest_comes() {
+    let mut story = awaiting_transfer();
+    story.apply(paid("FT1", 10_000_000, PaymentState::Paid, 3));
+    assert_eq!(
+        story.order.view().payment.status,
+        PaymentStatus::PartiallyPaid
+    );
+    assert_eq!(held(&story.order), ["under-payment|10000000 of 13820000"]);
+    assert_eq!(story.order.status(), Status::OnHold);
+    assert!(story.tasks.is_empty());
+    // Staff let it pass; more of the money is another matter to look at.
+    story.apply(staff("c1", 4, Action::Release));
+    assert_eq!(held(&story.order), [""; 0]);
+    assert_eq!(story.order.status(), Status::Pending);
+    story.apply(paid("FT2", 1_000_000, PaymentState::Paid, 5));
+    assert_eq!(held(&story.order), ["under-payment|11000000 of 13820000"]);
+    story.apply(paid("FT3", 2_820_000, PaymentState::Paid, 6));
+    assert_eq!(held(&story.order), [""; 0]);
+    assert_eq!(story.order.view().payment.status, PaymentStatus::Paid);
+    assert_eq!(story.order.status(), Status::Allocated);
+}
+
+#[test]
+fn too_much_money_is_paid_and_held_and_a_refund_of_the_surplus_ends_the_hold() {
+    let mut story = awaiting_transfer();
+    story.apply(paid("FT1", 13_820_000, PaymentState::Paid, 3));
+    story.apply(paid("FT2", 180_000, PaymentState::Paid, 4));
+    assert_eq!(story.order.view().payment.status, PaymentStatus::Paid);
+    assert_eq!(story.order.view().payment.paid, Amount(14_000_000));
+    assert_eq!(held(&story.order), ["over-payment|14000000 of 13820000"]);
+    story.apply(paid("FT2", 180_000, PaymentState::Refunded, 5));
+    assert_eq!(held(&story.order), [""; 0]);
+}
+
+#[test]
+fn a_deposit_on_cash_on_delivery_is_no_reason_to_wait() {
+    let mut story = Story::new();
+    let mut cod = snapshot();
+    cod.payment = Some(ChannelPayment::Unpaid);
+    cod.payment_method = Some(PaymentMethod::Cod);
+    story.apply(said(cod));
+    story.apply(paid("FT1", 820_000, PaymentState::Paid, 3));
+    assert_eq!(held(&story.order), [""; 0]);
+    assert_eq!(story.order.view().totals.cod, Amount(13_000_000));
+}
+
+#[test]
+fn a_hold_on_the_buyers_money_reserves_and_a_pending_payment_does_not() {
+    let mut story = awaiting_transfer();
+    story.apply(paid("T1", 13_820_000, PaymentState::Failed, 1));
+    assert_eq!(story.order.view().payment.status, PaymentStatus::Failed);
+    story.apply(paid("T2", 13_820_000, PaymentState::Pending, 2));
+    assert_eq!(story.order.view().payment.status, PaymentStatus::Unpaid);
+    assert_eq!(story.order.status(), Status::Pending);
+    story.apply(paid("T2", 13_820_000, PaymentState::Authorized, 3));
+    assert_eq!(story.order.view().payment.status, PaymentStatus::Authorized);
+    assert_eq!(story.order.status(), Status::Allocated);
+    // The pending report comes again, late; the money comes.
+    story.apply(paid("T2", 13_820_000, PaymentState::Pending, 2));
+    assert_eq!(story.order.view().payment.status, PaymentStatus::Authorized);
+    story.apply(paid("T2", 13_820_000, PaymentState::Paid, 4));
+    assert_eq!(story.order.view().payment.status, PaymentStatus::Paid);
+}
+
+#[test]
+fn of_two_reports_of_one_moment_the_graver_counts_whichever_comes_first() {
+    let states = [
+        PaymentState::Pending,
+        PaymentState::Authorized,
+        PaymentState::Failed,
+        PaymentState::Paid,
+        PaymentState::Suspect,
+    ];
+    for (index, graver) in states.iter().enumerate() {
+        for lesser in &states[..index] {
+            let view = |order: [&PaymentState; 2]| {
+                let mut story = awaiting_transfer();
+                for state in order {
+                    story.apply(paid("T1", 13_820_000, *state, 2));
+                }
+                let view = story.order.view();
+                (view.payment, view.holds)
+            };
+            assert_eq!(view([lesser, graver]), view([graver, lesser]));
+        }
+    }
 }
 
 #[test]
@@ -273,6 +386,7 @@ fn the_payment_axis_of_every_means_and_state() {
                             refunded: Amount(refunded),
                             method,
                             channel,
+                            authorized: Amount(0),
                             failed: false,
                             handed_over,
                             remitted: Amount(remitted),
@@ -318,7 +432,9 @@ fn facts(order: &Order) -> Vec<Fact> {
         said(masked),
         said(same_moment),
         said(status(ChannelStatus::Delivered, 200)),
+        paid("T1", 100, PaymentState::Pending, 0),
         paid("T1", 100, PaymentState::Failed, 1),
+        paid("T3", 7, PaymentState::Authorized, 2),
         paid("T1", 13_820_000, PaymentState::Paid, 2),
         paid("T2", 5, PaymentState::Refunded, 3),
         Fact::Remitted {

@@ -5,11 +5,14 @@
 //! what became of it; the plan adds what is missing, takes back what is no longer wanted, and is
 //! silent when called again. So a cancel, an edit, a rejection or a crash needs no path of its own.
 
+mod feedback;
 mod installation;
 mod invoicing;
 mod parts;
 mod warranty;
 
+#[cfg(test)]
+mod feedback_tests;
 #[cfg(test)]
 mod properties;
 #[cfg(test)]
@@ -154,6 +157,7 @@ impl Order {
             self.plan_parts(&mut draft);
             self.plan_invoice(&mut draft);
             self.plan_warranty(&mut draft);
+            self.plan_feedback(&mut draft);
             moved |= draft.moved;
             self.refresh(context);
             passes += 1;

@@ -17,7 +17,7 @@ use crate::routing::Moment;
 use crate::service;
 use crate::snapshot::ChannelStatus;
 use crate::snapshot::Snapshot;
-use crate::task::{Given, Outcome, Task, TaskBody};
+use crate::task::{Given, NewsKind, Outcome, Task, TaskBody};
 
 /// A row of the outbox.
 #[derive(Debug, Clone)]
@@ -69,6 +69,8 @@ struct Outside {
     adjustments: BTreeSet<String>,
     visits: BTreeMap<String, Visit>,
     warranties: BTreeMap<String, u32>,
+    /// What the channel was told, and of what.
+    told: BTreeSet<(NewsKind, String)>,
 
     references: BTreeSet<String>,
     reserved: BTreeMap<(String, String), i64>,
@@ -243,6 +245,17 @@ impl Outside {
                 } else {
                     accepted()
                 }
+            }
+            TaskBody::Channel(news) => {
+                let told = (news.news.kind(), task.subject.clone());
+                if self.told.insert(told) {
+                    accepted()
+                } else {
+                    duplicate()
+                }
+            }
+            TaskBody::ChannelStock(_) | TaskBody::ChannelMessage(_) => {
+                panic!("no order asks for this")
             }
         }
     }
@@ -543,6 +556,7 @@ fn settle(story: &mut Story, outside: &mut Outside) {
 fn check(story: &Story, outside: &Outside) {
     let view = story.order.view();
     let cancelled = view.lifecycle == Lifecycle::Cancelled;
+    check_told(story, outside, cancelled);
     assert_eq!(
         story.order.open_tasks(),
         0,
@@ -654,8 +668,42 @@ fn check(story: &Story, outside: &Outside) {
     }
 }
 
+/// What the channel cannot know by itself, it was told.
+fn check_told(story: &Story, outside: &Outside, cancelled: bool) {
+    let order = story.order.id().as_str().to_owned();
+    if story.order.channel_status() != Some(ChannelStatus::Confirmed) {
+        return;
+    }
+    let told = |kind| outside.told.contains(&(kind, order.clone()));
+    if cancelled {
+        assert!(told(NewsKind::Cancelled), "the channel still waits");
+        return;
+    }
+    for (parcel, (state, _)) in &outside.parcels {
+        let told = |kind| outside.told.contains(&(kind, parcel.clone()));
+        match state {
+            Parcel::Delivered => {
+                assert!(told(NewsKind::Delivered), "not told of {parcel}");
+                assert!(told(NewsKind::Shipped), "not told of {parcel}");
+            }
+            Parcel::Created
+            | Parcel::Accepted
+            | Parcel::Packed
+            | Parcel::Rejected
+            | Parcel::Cancelled
+            | Parcel::Shipped
+            | Parcel::Returned => {}
+        }
+    }
+}
+
 fn run(dice: &[u16], invoice: Moment, split: bool) {
     let mut story = Story::new();
+    story
+        .world
+        .settings
+        .feedback
+        .insert("web".into(), NewsKind::ALL.into_iter().collect());
     story.invoice = invoice;
     let mut outside = Outside {
         clock: 1,

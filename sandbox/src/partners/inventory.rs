@@ -7,9 +7,9 @@ use serde_json::{Value, json};
 use super::{
     Call, Reply,
     callback::{Happening, report},
-    shopee,
+    lazada, shopee,
     target::{Ask, Effect, Then, no_such_call, not_found},
-    tiki,
+    tiki, tiktok,
 };
 use crate::{
     books::{
@@ -286,8 +286,10 @@ pub(crate) async fn live(world: &Arc<World>, target: &str, id: &str, life: u32) 
             return;
         }
         if state == FulfillmentState::Delivered {
+            lazada::delivered(world, &sold.0, &sold.1);
             shopee::delivered(world, &sold.0, &sold.1);
             tiki::delivered(world, &sold.0, &sold.1);
+            tiktok::delivered(world, &sold.0, &sold.1);
         }
     }
 }

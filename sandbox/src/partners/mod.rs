@@ -1,16 +1,26 @@
 //! The partners' servers: one listener per partner, one place that reads a request, injects a
 //! fault around its effect, and writes the answer.
 
+pub(crate) mod banks;
 pub(crate) mod callback;
+pub(crate) mod checkout;
 pub(crate) mod facebook;
 pub(crate) mod inventory;
 pub(crate) mod invoicing;
+pub(crate) mod lazada;
+pub(crate) mod momo;
+pub(crate) mod money;
 pub(crate) mod service_center;
 pub(crate) mod shopee;
+pub(crate) mod shops;
 pub(crate) mod target;
 pub(crate) mod tiki;
+pub(crate) mod tiktok;
+pub(crate) mod vnpay;
+pub(crate) mod website;
 pub(crate) mod woocommerce;
 pub(crate) mod zalo;
+pub(crate) mod zalopay;
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -35,12 +45,19 @@ use crate::{
 /// Whose server a listener is.
 #[derive(Debug, Clone)]
 pub(crate) enum Partner {
+    Lazada,
+    LazadaAuth,
     Shopee,
     Tiki,
+    TikTok,
+    TikTokAuth,
     WooCommerce,
     Facebook,
     Zalo,
     ZaloOauth,
+    Provider(money::Provider),
+    Shop(shops::Platform),
+    Website,
     Target(String),
     Control,
 }
@@ -213,12 +230,19 @@ async fn answer(
         wire,
     };
     let reply = match partner {
+        Partner::Lazada => lazada::answer(&world, call).await,
+        Partner::LazadaAuth => lazada::auth(&world, call).await,
         Partner::Shopee => shopee::answer(&world, call).await,
         Partner::Tiki => tiki::answer(&world, call).await,
+        Partner::TikTok => tiktok::answer(&world, call).await,
+        Partner::TikTokAuth => tiktok::refresh(&world, call).await,
         Partner::WooCommerce => woocommerce::answer(&world, call).await,
         Partner::Facebook => facebook::answer(&world, call).await,
         Partner::Zalo => zalo::answer(&world, call).await,
         Partner::ZaloOauth => zalo::refresh(&world, call).await,
+        Partner::Provider(provider) => money::answer(&world, provider, call).await,
+        Partner::Shop(platform) => shops::answer(&world, platform, call).await,
+        Partner::Website => website::answer(&world, call).await,
         Partner::Target(id) => target::answer(&world, &id, call).await,
         Partner::Control => control::answer(&world, call).await,
     };

@@ -12,6 +12,7 @@ use super::{
 };
 use crate::{
     faults::hash,
+    partners::facebook::Comment,
     secrets::channel,
     signing,
     world::{held, seconds},
@@ -57,8 +58,20 @@ fn message(run: &Run, label: String, item: &Value, secret: &str) -> Message {
 }
 
 async fn send(run: &Arc<Run>, label: String, item: Value) {
+    remember(run, &item);
     let secret = run.world.secrets.facebook_app_secret.clone();
     run.send(message(run, label, &item, &secret)).await;
+}
+
+/// What Meta itself knows of a message before it tells anybody.
+fn remember(run: &Run, item: &Value) {
+    let said = &item["message"];
+    let (Some(person), Some(id)) = (item["sender"]["id"].as_str(), said["mid"].as_str()) else {
+        return;
+    };
+    let text = said["text"].as_str().unwrap_or_default();
+    let at = item["timestamp"].as_i64().unwrap_or_default();
+    held(&run.world.facebook).heard(person, id, text, at);
 }
 
 /// The subscription handshake: the challenge must come back as plain text, and only for the
@@ -189,6 +202,53 @@ pub(crate) async fn chatter(run: &Arc<Run>, rng: &mut Rng, number: u32) {
         "leadgen_id": lead, "created_time": seconds(), "page_id": page,
     }});
     send(run, format!("{buyer}.lead"), hint).await;
+}
+
+/// A live on which several people write at once: an order, a question, an order whose author may
+/// not be seen, one that is corrected and one that is taken back.
+pub(crate) async fn live(run: &Arc<Run>, rng: &mut Rng, number: u32) {
+    let page = run.world.secrets.facebook_page_id.clone();
+    let (video, live) = (998_877_665_544_332_u64, 1_230_001_u64);
+    let post = format!("{page}_{video}");
+    let national = people::person(rng).national;
+    let words = [
+        format!("chốt A12 x2 {national}"),
+        "giá sao shop ơi".to_owned(),
+        "lấy B7 trắng".to_owned(),
+        "A1 đen nha".to_owned(),
+    ];
+    for (place, text) in (0_u64..).zip(&words) {
+        let person = people::person(rng);
+        let author = psid(run, number, &format!("live {place}"));
+        let id = format!("{video}_2{:09}{place}", number);
+        let mut value = json!({
+            "from": {"id": author, "name": person.name},
+            "post": {"status_type": "added_video", "is_published": true, "id": post,
+                "permalink_url": format!("https://www.facebook.com/{page}/videos/{video}/")},
+            "message": text, "post_id": post, "parent_id": post, "comment_id": id,
+            "created_time": seconds(), "item": "comment", "verb": "add",
+        });
+        if place == 2 {
+            // The token may not see everybody.
+            value["from"] = Value::Null;
+        }
+        let known = Comment::new(&id, (&author, &person.name), text, milliseconds());
+        held(&run.world.facebook).commented(&live.to_string(), &video.to_string(), known);
+        let label = format!("live.{id}");
+        send(run, label.clone(), json!({"field": "feed", "value": value})).await;
+        if place == 3 {
+            value["verb"] = json!("edited");
+            value["message"] = json!("A1 trắng nha, không lấy đen");
+            let edited = json!({"field": "feed", "value": value});
+            send(run, format!("{label}.edited"), edited).await;
+            value["verb"] = json!("remove");
+            if let Some(fields) = value.as_object_mut() {
+                fields.remove("message");
+            }
+            let removed = json!({"field": "feed", "value": value});
+            send(run, format!("{label}.removed"), removed).await;
+        }
+    }
 }
 
 /// A cart signed with another app's secret.

@@ -2,14 +2,21 @@
 //! staff confirm drafts, buyers change their minds, and forgers try their luck.
 
 pub(crate) mod facebook;
+pub(crate) mod lazada;
+pub(crate) mod paid;
 pub(crate) mod people;
+pub(crate) mod phone;
 pub(crate) mod sender;
 #[cfg(test)]
 mod shapes;
 pub(crate) mod shopee;
+pub(crate) mod shops;
 pub(crate) mod staff;
 pub(crate) mod tiki;
+pub(crate) mod tiktok;
+pub(crate) mod transfers;
 pub(crate) mod vnpay;
+pub(crate) mod wallets;
 pub(crate) mod website;
 pub(crate) mod woocommerce;
 pub(crate) mod zalo;
@@ -32,6 +39,7 @@ use self::sender::{Message, Sign};
 use crate::{
     books::{Fate, Kind, Sale, SoldLine},
     faults::hash,
+    partners::shops::Platform,
     world::{World, held, now_text},
 };
 
@@ -354,9 +362,13 @@ impl Basket {
 enum Story {
     Website,
     Vnpay,
+    Paid,
     WooCommerce,
+    Lazada,
     Shopee,
     Tiki,
+    TikTok,
+    Platform,
     Facebook,
     Hotline,
     Counter,
@@ -371,19 +383,19 @@ const WHEEL: [Story; 20] = [
     Story::Facebook,
     Story::Hotline,
     Story::Shopee,
-    Story::Website,
+    Story::Paid,
     Story::WooCommerce,
-    Story::Shopee,
+    Story::TikTok,
     Story::Vnpay,
     Story::Counter,
     Story::Website,
-    Story::Shopee,
+    Story::Lazada,
     Story::Facebook,
-    Story::Website,
-    Story::WooCommerce,
+    Story::Platform,
+    Story::Platform,
     Story::Vnpay,
     Story::Tiki,
-    Story::Website,
+    Story::Paid,
 ];
 
 /// Runs a scenario to its end: every message acknowledged or given up, every cart decided.
@@ -411,6 +423,7 @@ pub(crate) async fn run(
     });
     shopee::greet(&run).await;
     woocommerce::greet(&run).await;
+    shops::greet(&run).await;
     facebook::greet(&run).await;
     let selling = Arc::new(AtomicUsize::new(1));
     let desk = tokio::spawn(staff::desk(Arc::clone(&run), Arc::clone(&selling)));
@@ -460,9 +473,13 @@ async fn tell(run: &Arc<Run>, number: u32) {
     match WHEEL[slot] {
         Story::Website => website::order(run, &mut rng, number).await,
         Story::Vnpay => vnpay::order(run, &mut rng, number).await,
+        Story::Paid => paid::order(run, &mut rng, number).await,
         Story::WooCommerce => woocommerce::order(run, &mut rng, number).await,
+        Story::Lazada => lazada::order(run, &mut rng, number).await,
+        Story::Platform => shops::order(run, &mut rng, number, platform(number)).await,
         Story::Shopee => shopee::order(run, &mut rng, number).await,
         Story::Tiki => tiki::order(run, &mut rng, number).await,
+        Story::TikTok => tiktok::order(run, &mut rng, number).await,
         Story::Facebook => facebook::cart(run, &mut rng, number).await,
         Story::Hotline => {
             staff::order(run, &mut rng, number, crate::secrets::channel::HOTLINE).await
@@ -475,6 +492,10 @@ async fn tell(run: &Arc<Run>, number: u32) {
     match slot {
         2 => zalo::chatter(run, &mut rng, number).await,
         6 => facebook::chatter(run, &mut rng, number).await,
+        4 => facebook::live(run, &mut rng, number).await,
+        5 => phone::hotline(run, &mut rng, number).await,
+        11 => phone::counter(run, &mut rng, number).await,
+        8 => lazada::chatter(run, &mut rng, number).await,
         _ => {}
     }
     // Each forger tries once in the first round and then every hundred orders.
@@ -488,8 +509,27 @@ async fn tell(run: &Arc<Run>, number: u32) {
             5 => zalo::forge(run, &mut rng, number).await,
             6 => forge_callback(run, number).await,
             18 => tiki::forge(run, &mut rng, number).await,
+            7..=11 => paid::forge(run, number, slot - 7).await,
+            13 => lazada::forge(run, &mut rng, number).await,
+            14 => tiktok::forge(run, &mut rng, number).await,
+            15 => {
+                for platform in Platform::ALL {
+                    shops::forge(run, &mut rng, number, platform).await;
+                }
+            }
             _ => {}
         }
+    }
+}
+
+/// The two slots of a round go to two platforms, and those of the next to the other two.
+fn platform(number: u32) -> Platform {
+    let turn = number / 20 * 2 + u32::from(number % 20 == 16);
+    match turn % 4 {
+        0 => Platform::Shopify,
+        1 => Platform::Haravan,
+        2 => Platform::SapoWeb,
+        _ => Platform::SapoOmni,
     }
 }
 

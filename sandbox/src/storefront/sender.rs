@@ -38,6 +38,13 @@ pub(crate) enum Wants {
     Empty,
     /// VNPay: HTTP 200 and this `RspCode`; a repeat whose first answer got lost may say `02`.
     Code(&'static str),
+    /// ZaloPay and CheckoutSDK: HTTP 200 and this number in this field; a repeat whose first answer
+    /// got lost may say 2.
+    Number(&'static str, i64),
+    /// MoMo: exactly this status, with nothing in it.
+    Status(u16),
+    /// SePay: HTTP 200 and exactly this document.
+    Exactly(&'static str),
     /// A forger wants anything but a refusal.
     Refusal,
 }
@@ -49,6 +56,8 @@ pub(crate) enum Repeats {
     Patient,
     /// After these milliseconds, then never again.
     Ladder(&'static [u64]),
+    /// As [`Self::Ladder`], but a 401 is final.
+    LadderUnless401(&'static [u64]),
     /// Never.
     Once,
 }
@@ -86,6 +95,25 @@ impl Message {
             wants: Wants::Success,
             repeats: Repeats::Patient,
             timeout: Duration::from_secs(15),
+        }
+    }
+
+    /// The same message once more, after it was acknowledged.
+    pub(crate) fn again(&self) -> Self {
+        let wants = match self.wants {
+            Wants::Code("00") => Wants::Code("02"),
+            Wants::Number(field, 1) => Wants::Number(field, 2),
+            Wants::Success
+            | Wants::Empty
+            | Wants::Code(_)
+            | Wants::Number(..)
+            | Wants::Status(_)
+            | Wants::Exactly(_)
+            | Wants::Refusal => self.wants,
+        };
+        Self {
+            wants,
+            ..self.clone()
         }
     }
 
@@ -130,8 +158,19 @@ impl Message {
                     .to_owned();
                 answer.success() && (said == code || (!first_try && said == "02"))
             }
+            Wants::Number(field, number) => {
+                let said = answer.json()[field].as_i64();
+                answer.status == 200
+                    && (said == Some(number) || (!first_try && number == 1 && said == Some(2)))
+            }
+            Wants::Status(status) => answer.status == status,
+            Wants::Exactly(document) => answer.status == 200 && answer.body == document.as_bytes(),
             Wants::Refusal => {
-                (400..500).contains(&answer.status) || answer.json()["RspCode"] == "97"
+                let said = answer.json();
+                let refused = [&said["return_code"], &said["returnCode"]];
+                (400..500).contains(&answer.status)
+                    || said["RspCode"] == "97"
+                    || refused.into_iter().any(|code| *code == -1)
             }
         }
     }
@@ -161,13 +200,7 @@ impl Run {
         let acknowledged = self.deliver(message).await.is_some();
         if acknowledged && self.chance(&format!("twice:{}", message.label), 10) {
             self.count(message.connector, |sent| sent.duplicates += 1);
-            let copy = match message.wants {
-                Wants::Code("00") => Message {
-                    wants: Wants::Code("02"),
-                    ..message.clone()
-                },
-                _ => message.clone(),
-            };
+            let copy = message.again();
             self.deliver(&copy).await;
         }
         acknowledged
@@ -193,15 +226,19 @@ impl Run {
             let answer = self.world.send(message.outgoing()).await;
             if let Some(answer) = answer {
                 if message.satisfied(&answer, attempt == 0) {
-                    if message.wants == Wants::Empty && !answer.body.is_empty() {
+                    let empty = matches!(message.wants, Wants::Empty | Wants::Status(_));
+                    if empty && !answer.body.is_empty() {
                         self.unexpected(format!("{}: the answer has a body", message.label));
                     }
                     return Some(answer);
                 }
                 if answer.status < 500 && answer.status != 429 && answer.status != 408 {
                     refusals += 1;
-                    let enough =
-                        matches!(message.wants, Wants::Refusal) || refusals >= MOST_REFUSALS;
+                    let is_final = answer.status == 401
+                        && matches!(message.repeats, Repeats::LadderUnless401(_));
+                    let enough = matches!(message.wants, Wants::Refusal)
+                        || is_final
+                        || refusals >= MOST_REFUSALS;
                     if enough {
                         let said = String::from_utf8_lossy(&answer.body);
                         let said: String = said.chars().take(120).collect();
@@ -212,7 +249,7 @@ impl Run {
             }
             let wait = match message.repeats {
                 Repeats::Once => break,
-                Repeats::Ladder(steps) => {
+                Repeats::Ladder(steps) | Repeats::LadderUnless401(steps) => {
                     match steps.get(usize::try_from(attempt).unwrap_or(usize::MAX)) {
                         Some(wait) => Duration::from_millis(*wait),
                         None => break,

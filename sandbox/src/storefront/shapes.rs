@@ -85,6 +85,37 @@ fn a_woocommerce_order_reads_like_the_vendors() {
     );
 }
 
+/// Names in the platform's document of a new order that are not in the vendor's, and the other way
+/// round.
+fn of_platform(platform: Platform, file: &str) -> (Vec<String>, Vec<String>) {
+    let placed = shops::Placed {
+        id: 1_900_000_011,
+        platform,
+        basket: basket(),
+        cod: true,
+        placed: seconds(),
+    };
+    differences(&placed.document(), &fixture(file))
+}
+
+#[test]
+fn the_orders_of_the_shop_platforms_read_like_the_vendors() {
+    let none = Vec::<String>::new;
+    let (invented, missing) = of_platform(Platform::Shopify, "shopify/orders_create.json");
+    // Documented; the fixture has an order without discounts.
+    let documented = |name: &String| name.starts_with("line_items.discount_allocations");
+    assert!(invented.iter().all(documented), "{invented:?}");
+    assert_eq!(missing, none());
+    let (invented, missing) = of_platform(Platform::Haravan, "haravan/orders_create.json");
+    assert_eq!(invented, vec!["line_items.fulfillable_quantity".to_owned()]);
+    assert_eq!(missing, none());
+    let sapo_web = of_platform(Platform::SapoWeb, "sapo_web/orders_create.json");
+    assert_eq!(sapo_web, (none(), none()));
+    let (invented, missing) = of_platform(Platform::SapoOmni, "sapo_omni/orders_update.json");
+    assert_eq!(invented, vec!["delivery_fee.fee".to_owned()]);
+    assert_eq!(missing, none());
+}
+
 #[test]
 fn a_shopee_order_reads_like_the_vendors() {
     let order = shopee::ShopeeOrder {
@@ -161,6 +192,83 @@ fn a_tiki_order_and_its_events_read_like_the_vendors() {
         differences(&made, &real["events"][1]),
         (Vec::new(), Vec::new())
     );
+}
+
+#[test]
+fn calls_read_like_the_vendors() {
+    let real = fixture("stringee/event_created_inbound.json");
+    let made = phone::state("call-1", "created", "84901234567", false);
+    assert_eq!(differences(&made, &real), (Vec::new(), Vec::new()));
+    let real = fixture("omicall/call_hangup.json");
+    let made = phone::event("call-1", "hangup", "0901234567", true);
+    assert_eq!(differences(&made, &real), (Vec::new(), Vec::new()));
+}
+
+#[test]
+fn a_lazada_order_and_its_pushes_read_like_the_vendors() {
+    let basket = basket();
+    let sold = lazada::Sold {
+        order_id: 501_234_567_890_123,
+        basket: &basket,
+        cod: true,
+        created: seconds(),
+    };
+    let none: (Vec<String>, Vec<String>) = (Vec::new(), Vec::new());
+    let real = fixture("lazada/order_get_ordinary.json");
+    assert_eq!(differences(&sold.head("pending"), &real["data"]), none);
+    let real = fixture("lazada/order_items_ordinary.json");
+    let unit = &sold.units("pending")[0];
+    assert_eq!(differences(unit, &real["data"][0]), none);
+    let world = run().world;
+    let news = lazada::unit_news(1, unit, seconds());
+    let made = lazada::envelope(&world, 0, &news);
+    assert_eq!(
+        differences(&made, &fixture("lazada/push_00_pending.json")),
+        none
+    );
+    let news = lazada::reverse_news(&world, 1, 2, "CANCEL_INIT");
+    let made = lazada::envelope(&world, 10, &news);
+    assert_eq!(
+        differences(&made, &fixture("lazada/push_10_cancel_init.json")),
+        none
+    );
+    let news = lazada::parcel_news(1, &"FP1".into(), "DELIVERED");
+    let made = lazada::envelope(&world, 14, &news);
+    let real = fixture("lazada/push_14_fulfillment_delivered.json");
+    assert_eq!(differences(&made, &real), none);
+}
+
+#[test]
+fn a_tiktok_order_reads_like_the_vendors() {
+    let order = tiktok::TikTokOrder {
+        id: "580012345678901234".to_owned(),
+        basket: basket(),
+        cod: true,
+        off: 50_000,
+        created: seconds(),
+    };
+    let real = fixture("tiktok/order_detail_ordinary.json");
+    let real = &real["data"]["orders"][0];
+    let (invented, missing) = differences(&order.document("AWAITING_SHIPMENT", "1155"), real);
+    assert_eq!(
+        (invented, missing),
+        (Vec::<String>::new(), Vec::<String>::new())
+    );
+    let changes = [
+        (tiktok::Changed::Status("CANCEL"), "push_01_cancel"),
+        (
+            tiktok::Changed::Cancellation {
+                id: "4035412345678901234".to_owned(),
+                status: "CANCELLATION_REQUEST_PENDING",
+            },
+            "push_11_cancel_request",
+        ),
+    ];
+    for (changed, file) in changes {
+        let made = tiktok::envelope(&run().world, "580012345678901234", &changed, 1_790_310_600);
+        let real = fixture(&format!("tiktok/{file}.json"));
+        assert_eq!(differences(&made, &real), (Vec::new(), Vec::new()));
+    }
 }
 
 #[test]

@@ -128,7 +128,7 @@ fn status_of(world: &World, order_sn: &str) -> &'static str {
 }
 
 /// `Nguyễn Thị Lan` → `N******n`.
-fn mask_name(name: &str) -> String {
+pub(super) fn mask_name(name: &str) -> String {
     let first: String = name.chars().take(1).collect();
     let last: String = name.chars().rev().take(1).collect();
     format!("{first}******{last}")

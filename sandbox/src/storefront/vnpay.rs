@@ -15,7 +15,7 @@ use super::{
     staff,
     website::WebOrder,
 };
-use crate::{secrets::channel, signing};
+use crate::{partners::money::Provider, secrets::channel, signing, world::held};
 
 pub(crate) const CONNECTOR: &str = "vnpay";
 
@@ -79,6 +79,7 @@ pub(crate) async fn order(run: &Arc<Run>, rng: &mut Rng, number: u32) {
     let amount = order.basket.grand_total();
     let transaction = 14_000_000 + number * 10;
     let reference = format!("{code}-1");
+    held(&run.world.money).pay(Provider::Vnpay, &reference, amount);
     if number.is_multiple_of(3) {
         let wrong = ipn(
             run,
@@ -114,7 +115,7 @@ pub(crate) async fn order(run: &Arc<Run>, rng: &mut Rng, number: u32) {
 }
 
 /// The code under which the gateway knows an order, once it has settled it.
-async fn code(run: &Run, external_id: &str) -> Option<String> {
+pub(crate) async fn code(run: &Run, external_id: &str) -> Option<String> {
     let started = Instant::now();
     let path = format!("/api/v1/orders?q={}", signing::form_encode(external_id));
     while started.elapsed() < CODE_PATIENCE {

@@ -17,7 +17,7 @@ use crate::{
     faults::hash,
     secrets::channel,
     signing,
-    world::{backoff, held, seconds},
+    world::{Outgoing, World, backoff, held, seconds},
 };
 
 pub(crate) const CONNECTOR: &str = "woocommerce";
@@ -25,10 +25,16 @@ pub(crate) const CONNECTOR: &str = "woocommerce";
 /// How long somebody keeps touching an order whose messages are lost.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-fn message(run: &Run, topic: &str, delivery: &str, body: Vec<u8>, secret: &str) -> Message {
+fn headers(
+    seed: u64,
+    topic: &str,
+    delivery: &str,
+    body: &[u8],
+    secret: &str,
+) -> Vec<(&'static str, String)> {
     let event = topic.rsplit('.').next().unwrap_or_default();
-    let id = hash(run.scenario.seed, delivery);
-    let headers = vec![
+    let id = hash(seed, delivery);
+    vec![
         ("content-type", "application/json".to_owned()),
         (
             "user-agent",
@@ -41,13 +47,14 @@ fn message(run: &Run, topic: &str, delivery: &str, body: Vec<u8>, secret: &str) 
         ("x-wc-webhook-topic", topic.to_owned()),
         ("x-wc-webhook-resource", "order".to_owned()),
         ("x-wc-webhook-event", event.to_owned()),
-        (
-            "x-wc-webhook-signature",
-            signing::woocommerce(secret, &body),
-        ),
+        ("x-wc-webhook-signature", signing::woocommerce(secret, body)),
         ("x-wc-webhook-id", "12".to_owned()),
         ("x-wc-webhook-delivery-id", format!("{id:016x}{id:016x}")),
-    ];
+    ]
+}
+
+fn message(run: &Run, topic: &str, delivery: &str, body: Vec<u8>, secret: &str) -> Message {
+    let headers = headers(run.scenario.seed, topic, delivery, &body, secret);
     Message {
         repeats: Repeats::Once,
         ..Message::post(
@@ -182,9 +189,18 @@ impl WooOrder {
     /// two changes within one second cannot be told apart by anybody.
     fn change(&mut self, run: &Run) {
         self.modified = seconds().max(self.modified + 1);
-        held(&run.world.woocommerce)
-            .orders
-            .insert(self.id, self.document());
+        let mut document = self.document();
+        let mut site = held(&run.world.woocommerce);
+        if let Some(known) = site.orders.get(&self.id) {
+            // What the gateway made of it stays, unless the buyer is done with it.
+            let ended = ["completed", "cancelled"]
+                .iter()
+                .any(|end| known["status"] == *end);
+            if ended && !["cancelled", "trash"].contains(&self.status) {
+                document["status"] = known["status"].clone();
+            }
+        }
+        site.orders.insert(self.id, document);
     }
 
     /// Sends the present document under `topic`, until one of them arrives.
@@ -197,8 +213,13 @@ impl WooOrder {
             let body = if topic == "order.deleted" {
                 json!({"id": self.id}).to_string().into_bytes()
             } else {
-                signing::ascii_json(&self.document())
+                let site = held(&run.world.woocommerce);
+                let order = site.orders.get(&self.id).cloned();
+                signing::ascii_json(&order.unwrap_or_else(|| self.document()))
             };
+            if !held(&run.world.woocommerce).sends(topic) {
+                return; // Disabled: only polling finds it now.
+            }
             let sent = run
                 .send(message(
                     run,
@@ -208,6 +229,7 @@ impl WooOrder {
                     &run.world.secrets.woo_secret,
                 ))
                 .await;
+            held(&run.world.woocommerce).delivered(sent);
             if sent || started.elapsed() > PATIENCE {
                 return;
             }
@@ -283,6 +305,53 @@ pub(crate) async fn order(run: &Arc<Run>, rng: &mut Rng, number: u32) {
             },
         )
         .await;
+}
+
+/// The gateway changed an order's status through the API.
+pub(crate) fn restate(order: &mut Value, status: &str) {
+    let before = order["date_modified_gmt"]
+        .as_str()
+        .map(|text| format!("{text}Z"));
+    let before: Option<jiff::Timestamp> = before.and_then(|text| text.parse().ok());
+    let at = seconds().max(before.map_or(0, |before| before.as_second() + 1));
+    order["status"] = json!(status);
+    order["date_modified_gmt"] = json!(stamp(at, 0));
+    order["date_modified"] = json!(stamp(at, VIETNAM_S));
+    if status == "completed" {
+        order["date_completed_gmt"] = json!(stamp(at, 0));
+        order["date_completed"] = json!(stamp(at, VIETNAM_S));
+    }
+}
+
+/// The site tells once of a change that the gateway made; a lost message is found by polling.
+pub(crate) async fn echo(world: &Arc<World>, id: i64) {
+    world.pause(&format!("echo:woocommerce:{id}")).await;
+    let body = {
+        let site = held(&world.woocommerce);
+        match site.orders.get(&id).filter(|_| site.sends("order.updated")) {
+            Some(order) => signing::ascii_json(order),
+            None => return,
+        }
+    };
+    let delivery = format!("echo.{id}.{}", hash(0, &String::from_utf8_lossy(&body)));
+    let headers = headers(
+        world.options.seed,
+        "order.updated",
+        &delivery,
+        &body,
+        &world.secrets.woo_secret,
+    );
+    let answer = world
+        .send(Outgoing {
+            method: reqwest::Method::POST,
+            path: format!("/webhooks/{}", channel::WOO),
+            headers,
+            body,
+            timeout: Duration::from_secs(60),
+        })
+        .await;
+    let arrived = answer.is_some_and(|answer| answer.success());
+    held(&world.woocommerce).delivered(arrived);
 }
 
 /// A document signed with a guessed secret.

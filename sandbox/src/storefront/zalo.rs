@@ -10,17 +10,17 @@ use super::{
     Run, people,
     sender::{Message, Sign},
 };
-use crate::{faults::hash, secrets::channel, signing};
+use crate::{
+    faults::{chance, hash},
+    secrets::{Secrets, channel},
+    signing,
+    world::{Outgoing, World, backoff, held},
+};
 
 pub(crate) const CONNECTOR: &str = "zalo";
 
-fn message(run: &Run, label: String, mut event: Value, oa_secret: &str) -> Message {
-    let secrets = &run.world.secrets;
-    let timestamp = jiff::Timestamp::now().as_millisecond().to_string();
-    event["app_id"] = json!(secrets.zalo_app_id);
-    event["timestamp"] = json!(timestamp);
-    let body = event.to_string().into_bytes();
-    let mac = signing::zalo(&secrets.zalo_app_id, &body, &timestamp, oa_secret);
+fn message(run: &Run, label: String, event: Value, oa_secret: &str) -> Message {
+    let (body, mac) = signed(&run.world.secrets, event, oa_secret);
     Message {
         timeout: Duration::from_secs(2),
         ..Message::post(
@@ -49,6 +49,63 @@ pub(super) fn said(run: &Run, user: &str, number: u32) -> Value {
     })
 }
 
+/// A template has reached its phone, and every third buyer rates what it was about.
+pub(crate) async fn reached(world: &Arc<World>, message: &str, tracking: &str) {
+    world.pause(&format!("reached:{message}")).await;
+    let at = jiff::Timestamp::now().as_millisecond().to_string();
+    let arrived = json!({
+        "sender": {"id": world.secrets.zalo_oa_id},
+        "recipient": {"id": format!("7{:018}", hash(world.options.seed, tracking) % 1_000_000_000_000_000_000)},
+        "event_name": "user_received_message",
+        "message": {"msg_id": message, "delivery_time": at, "tracking_id": tracking},
+    });
+    tell(world, arrived).await;
+    if !chance(world.options.seed, &format!("rated:{tracking}"), 33) {
+        return;
+    }
+    let rate = 1 + hash(world.options.seed, tracking) % 5;
+    let rated = json!({
+        "oa_id": world.secrets.zalo_oa_id, "event_name": "user_feedback",
+        "message": {"note": "", "rate": rate, "submit_time": at, "msg_id": message,
+            "feedbacks": ["Giao nhanh"], "tracking_id": tracking},
+    });
+    tell(world, rated).await;
+}
+
+/// Repeats until it is acknowledged, within reason.
+async fn tell(world: &Arc<World>, event: Value) {
+    let (body, mac) = signed(&world.secrets, event, &world.secrets.zalo_oa_secret);
+    for attempt in 0..60 {
+        let outgoing = Outgoing {
+            method: reqwest::Method::POST,
+            path: format!("/webhooks/{}", channel::ZALO),
+            headers: vec![
+                ("x-zevent-signature", mac.clone()),
+                ("content-type", "application/json".to_owned()),
+            ],
+            body: body.clone(),
+            timeout: Duration::from_secs(2),
+        };
+        if world
+            .send(outgoing)
+            .await
+            .is_some_and(|answer| answer.success())
+        {
+            return;
+        }
+        tokio::time::sleep(backoff(attempt)).await;
+    }
+}
+
+fn signed(secrets: &Secrets, mut event: Value, oa_secret: &str) -> (Vec<u8>, String) {
+    let timestamp = jiff::Timestamp::now().as_millisecond().to_string();
+    event["app_id"] = json!(secrets.zalo_app_id);
+    event["timestamp"] = json!(timestamp);
+    let body = event.to_string().into_bytes();
+    let mac = signing::zalo(&secrets.zalo_app_id, &body, &timestamp, oa_secret);
+    (body, mac)
+}
+
 /// Follows, asks, and every other time leaves a contact card.
 pub(crate) async fn chatter(run: &Arc<Run>, rng: &mut Rng, number: u32) {
     let user = user(run, number);
@@ -61,13 +118,15 @@ pub(crate) async fn chatter(run: &Arc<Run>, rng: &mut Rng, number: u32) {
     run.send(message(run, format!("{user}.follow"), follow, &secret))
         .await;
     run.pause(rng, 40).await;
-    run.send(message(
-        run,
-        format!("{user}.text"),
-        said(run, &user, number),
-        &secret,
-    ))
-    .await;
+    let text = said(run, &user, number);
+    let (id, words) = (&text["message"]["msg_id"], &text["message"]["text"]);
+    held(&run.world.zalo).heard(
+        &user,
+        id.as_str().unwrap_or_default(),
+        words.as_str().unwrap_or_default(),
+    );
+    run.send(message(run, format!("{user}.text"), text, &secret))
+        .await;
     if rng.bool() {
         return;
     }

@@ -122,10 +122,37 @@ impl Door {
                     || header("x-wc-webhook-signature")
                         == signing::woocommerce(&secrets.woo_secret, body)
             }
+            "lazada-vn" => {
+                header("authorization")
+                    == signing::lazada_push(
+                        &secrets.lazada_app_secret,
+                        &secrets.lazada_app_key,
+                        body,
+                    )
+            }
+            "shopify" => {
+                header("x-shopify-hmac-sha256")
+                    == signing::base64_body(&secrets.shopify_secret, body)
+            }
+            "haravan" => {
+                header("x-haravan-hmacsha256")
+                    == signing::base64_body(&secrets.haravan_secret, body)
+            }
+            "sapo-web" => {
+                header("x-sapo-hmac-sha256") == signing::base64_body(&secrets.sapo_web_secret, body)
+            }
+            "sapo-omni" => {
+                header("x-sapo-hmac-sha256")
+                    == signing::base64_body(&secrets.sapo_omni_secret, body)
+            }
             "shopee-vn" => [&*secrets.shopee_push_key, ""].iter().any(|key| {
                 header("authorization")
                     == signing::shopee_push(key, &secrets.shopee_callback_url, body)
             }),
+            "tiktok-vn" => {
+                let (secret, app) = (&secrets.tiktok_app_secret, &secrets.tiktok_app_key);
+                header("authorization") == signing::tiktok_push(secret, app, body)
+            }
             "facebook-page" => {
                 header("x-hub-signature-256") == signing::meta(&secrets.facebook_app_secret, body)
             }
@@ -143,6 +170,19 @@ impl Door {
                 let mut pairs: Vec<&str> = signed.split('&').collect();
                 pairs.sort_unstable();
                 hash == signing::vnpay(&secrets.vnpay_hash_secret, &pairs.join("&"))
+            }
+            "stringee" => {
+                let signed: &[u8] = if body.is_empty() {
+                    uri.path_and_query().unwrap().as_str().as_bytes()
+                } else {
+                    body
+                };
+                header("x-stringee-signature")
+                    == signing::stringee(&secrets.stringee_signing_secret, signed)
+            }
+            "omicall" => header("x-webhook-token") == secrets.omicall_token,
+            "momo" | "zalopay" | "zalo-checkout" | "sepay" | "casso" => {
+                crate::money::genuine(secrets, channel, &header, body)
             }
             "hub" | "finance" | "technical" => signing::standard_matches(
                 &secrets.target(channel),
@@ -306,9 +346,20 @@ async fn hear(
                 false => StatusCode::FORBIDDEN.into_response(),
             };
         }
+        let asked = channel == "stringee/answer";
+        let channel = channel.trim_end_matches("/answer");
+        if method == Method::GET && channel == "haravan" {
+            let word = format!("hub.verify_token={}", door.secrets.haravan_verify_token);
+            return match uri.query().unwrap().contains(&word) {
+                true => "1158201444".into_response(),
+                false => StatusCode::UNAUTHORIZED.into_response(),
+            };
+        }
         if !door.genuine(channel, &headers, &body, &uri) {
             return match channel {
                 "vnpay" => axum::Json(json!({"RspCode": "97"})).into_response(),
+                "zalopay" => axum::Json(json!({"return_code": -1})).into_response(),
+                "zalo-checkout" => axum::Json(json!({"returnCode": -1})).into_response(),
                 _ => StatusCode::UNAUTHORIZED.into_response(),
             };
         }
@@ -316,7 +367,24 @@ async fn hear(
             return axum::Json(json!({"RspCode": door.pay(&uri)})).into_response();
         }
         door.heard.lock().unwrap().arrivals.push(arrival);
+        if asked {
+            return axum::Json(json!([{"action": "connect"}])).into_response();
+        }
+        let first = || {
+            let key = crate::money::key(channel, &document);
+            door.heard.lock().unwrap().paid.insert(key)
+        };
         match channel {
+            "momo" => return StatusCode::NO_CONTENT.into_response(),
+            "zalopay" => {
+                let code = if first() { 1 } else { 2 };
+                return axum::Json(json!({"return_code": code})).into_response();
+            }
+            "zalo-checkout" => {
+                let code = if first() { 1 } else { 2 };
+                return axum::Json(json!({"returnCode": code})).into_response();
+            }
+            "sepay" => return axum::Json(json!({"success": true})).into_response(),
             "web" => door.order(channel, &document["data"], "on_hold"),
             "woo-outlet" if document["total"].is_string() => {
                 let id = document["id"].to_string();
@@ -335,8 +403,21 @@ async fn hear(
                     "payment": {"method": document["payment_method"]}});
                 door.order(channel, &order, "on_hold");
             }
+            "lazada-vn" if document["message_type"] == 0 => {
+                let id = document["data"]["trade_order_id"].clone();
+                door.order(channel, &json!({"external_id": id}), "on_hold");
+            }
+            "shopify" | "haravan" | "sapo-web" | "sapo-omni" => {
+                if let Some(order) = shop_order(&document) {
+                    door.order(channel, &order, "on_hold");
+                }
+            }
             "shopee-vn" if document["code"] == 3 => {
                 let id = document["data"]["ordersn"].clone();
+                door.order(channel, &json!({"external_id": id}), "on_hold");
+            }
+            "tiktok-vn" if document["type"] == 1 => {
+                let id = document["data"]["order_id"].clone();
                 door.order(channel, &json!({"external_id": id}), "on_hold");
             }
             "facebook-page" => {
@@ -370,6 +451,35 @@ async fn hear(
         return StatusCode::OK.into_response();
     }
     api(&door, &method, &path, &uri, &headers, &document)
+}
+
+/// An order of a shop platform; `None` of a deletion.
+fn shop_order(document: &Value) -> Option<Value> {
+    let items = document["line_items"]
+        .as_array()
+        .or(document["order_line_items"].as_array())?;
+    let lines: Vec<Value> = items
+        .iter()
+        .map(|line| {
+            json!({"id": line["id"].to_string(), "sku": line["sku"], "quantity": line["quantity"]})
+        })
+        .collect();
+    let total = match (&document["total_price"], &document["total"]) {
+        (Value::String(text), _) => text.parse().unwrap(),
+        (Value::Number(number), _) => number.to_string().trim_end_matches(".0").parse().unwrap(),
+        (_, total) => total.as_i64().unwrap(),
+    };
+    let gateway = document["gateway"].to_string() + &document["payment_gateway_names"].to_string();
+    let method = if gateway.contains("COD") {
+        "cod"
+    } else {
+        "prepaid"
+    };
+    let total: i64 = total;
+    Some(
+        json!({"external_id": document["id"].to_string(), "lines": lines,
+        "totals": {"grand_total": total}, "payment": {"method": method}}),
+    )
 }
 
 fn api(

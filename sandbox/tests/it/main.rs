@@ -3,8 +3,12 @@
 
 mod channels;
 mod door;
+mod money;
+mod people;
 mod shopee;
+mod shops;
 mod storefront;
 mod targets;
 mod tiki;
+mod tiktok;
 mod whole;

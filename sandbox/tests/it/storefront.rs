@@ -33,11 +33,24 @@ async fn every_channel_sells_and_every_forgery_is_refused() {
     for connector in [
         "website",
         "woocommerce",
+        "lazada",
+        "shopify",
+        "haravan",
+        "sapo_web",
+        "sapo_omni",
         "shopee",
         "tiki",
+        "tiktok_shop",
         "facebook",
         "zalo",
         "vnpay",
+        "stringee",
+        "omicall",
+        "momo",
+        "zalopay",
+        "zalo_checkout",
+        "sepay",
+        "casso",
     ] {
         let sent = &report.by_connector[connector];
         assert!(sent.messages > 0, "{connector} sent nothing");
@@ -65,11 +78,22 @@ async fn with_faults_late_and_repeated_messages_all_arrive_in_the_end() {
         let mut heard = door.heard.lock().unwrap();
         for channel in [
             "web",
+            "lazada-vn",
             "shopee-vn",
+            "tiktok-vn",
             "woo-outlet",
+            "shopify",
+            "haravan",
+            "sapo-web",
+            "sapo-omni",
             "zalo-oa",
             "facebook-page",
             "vnpay",
+            "momo",
+            "zalopay",
+            "zalo-checkout",
+            "sepay",
+            "casso",
         ] {
             heard.refuse.insert(format!("/webhooks/{channel}"), 2);
         }
@@ -99,6 +123,29 @@ async fn the_audit_follows_a_cart_through_its_draft() {
     assert_eq!(sandbox.audit(&links), Vec::<String>::new());
     let without = &links[1..];
     assert_eq!(sandbox.audit(without).len(), 1);
+}
+
+#[tokio::test]
+async fn lazada_tells_each_unit_and_now_and_then_twice_at_one_instant() {
+    let (door, sandbox) = start(false).await;
+    let report = sandbox.run(scenario(200)).await.unwrap();
+    let news = door.arrivals("/webhooks/lazada-vn");
+    let of_orders: Vec<_> = news.iter().filter(|m| m["message_type"] == 0).collect();
+    let orders: std::collections::BTreeSet<_> = of_orders
+        .iter()
+        .map(|m| m["data"]["trade_order_id"].as_str().unwrap())
+        .collect();
+    assert_eq!(orders.len(), 10);
+    let lines: std::collections::BTreeSet<_> = of_orders
+        .iter()
+        .map(|m| m["data"]["trade_order_line_id"].as_str().unwrap())
+        .collect();
+    assert!(lines.len() > orders.len(), "no order of several units");
+    let different: std::collections::BTreeSet<String> =
+        news.iter().map(|m| m["data"].to_string()).collect();
+    assert!(different.len() < news.len(), "nothing came twice");
+    assert!(report.by_connector["lazada"].duplicates > 0);
+    assert!(news.iter().any(|m| m["message_type"] == 3));
 }
 
 #[tokio::test]

@@ -16,6 +16,8 @@ struct Worker {
     sandbox: Arc<Sandbox>,
     http: reqwest::Client,
     tokens: Mutex<TokenPair>,
+    lazada_tokens: Mutex<TokenPair>,
+    tiktok_tokens: Mutex<TokenPair>,
 }
 
 impl Worker {
@@ -116,7 +118,127 @@ impl Worker {
         request.send().await.ok()?.json().await.ok()
     }
 
+    /// The `data` of one Lazada call, refreshing the token when it has died.
+    async fn lazada(&self, path: &str, order_id: &str) -> Value {
+        for _ in 0..20 {
+            let mut tokens = self.lazada_tokens.lock().await;
+            let pairs = [
+                ("access_token", tokens.access.as_str()),
+                ("order_id", order_id),
+            ];
+            let answer = crate::channels::lazada(&self.sandbox, "lazada", path, &pairs).await;
+            let answer = answer.unwrap_or_default();
+            if answer["code"] == "0" {
+                return answer["data"].clone();
+            }
+            if answer["code"] == "IllegalAccessToken" {
+                let pairs = [("refresh_token", tokens.refresh.as_str())];
+                let path = "/auth/token/refresh";
+                let pair = crate::channels::lazada(&self.sandbox, "lazada_auth", path, &pairs);
+                if let Some(pair) = pair.await.filter(|pair| pair["code"] == "0") {
+                    tokens.access = pair["access_token"].as_str().unwrap().to_owned();
+                    tokens.refresh = pair["refresh_token"].as_str().unwrap().to_owned();
+                }
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        panic!("{path} never got through");
+    }
+
+    /// One line per unit, once the order is paid.
+    async fn read_lazada(&self, order_id: &str) -> (Vec<Value>, i64) {
+        loop {
+            let units = self.lazada("/order/items/get", order_id).await;
+            let units = units.as_array().unwrap();
+            if units.iter().any(|unit| unit["status"] == "unpaid") {
+                tokio::time::sleep(Duration::from_millis(30)).await;
+                continue;
+            }
+            let amount = |unit: &Value, name: &str| unit[name].as_i64().unwrap();
+            let total = units
+                .iter()
+                .map(|unit| amount(unit, "paid_price") + amount(unit, "shipping_amount"));
+            let lines = units.iter().map(|unit| {
+                json!({"id": unit["order_item_id"].to_string(), "sku": unit["sku"], "quantity": 1})
+            });
+            return (lines.collect(), total.sum());
+        }
+    }
+
+    /// A TikTok Shop order, refreshing the token when it has died.
+    async fn tiktok(&self, id: &str) -> Value {
+        for _ in 0..40 {
+            let mut tokens = self.tiktok_tokens.lock().await;
+            let secrets = self.sandbox.secrets();
+            let at = jiff::Timestamp::now().as_second().to_string();
+            let path = "/order/202309/orders";
+            let pairs = [
+                ("app_key", secrets.tiktok_app_key.as_str()),
+                ("timestamp", &at),
+                ("shop_cipher", &secrets.tiktok_shop_cipher),
+                ("ids", id),
+            ];
+            let sign = signing::tiktok_api(&secrets.tiktok_app_secret, path, pairs, b"");
+            let query: Vec<String> = pairs.iter().map(|(k, v)| format!("{k}={v}")).collect();
+            let base = &self.sandbox.addresses()["tiktok"];
+            let url = format!("{base}{path}?{}&sign={sign}", query.join("&"));
+            let request = self
+                .http
+                .get(url)
+                .header("x-tts-access-token", &tokens.access)
+                .header("content-type", "application/json")
+                .timeout(Duration::from_millis(1500));
+            let answer: Option<Value> = match request.send().await {
+                Ok(answer) => answer.json().await.ok(),
+                Err(_) => None,
+            };
+            match answer {
+                Some(answer) if answer["code"] == 0 => return answer["data"]["orders"][0].clone(),
+                Some(answer) if answer["code"] == 105_002 => {
+                    let url = format!(
+                        "{}/api/v2/token/refresh?app_key={}&app_secret={}&refresh_token={}&grant_type=refresh_token",
+                        self.sandbox.addresses()["tiktok_auth"],
+                        secrets.tiktok_app_key,
+                        secrets.tiktok_app_secret,
+                        tokens.refresh
+                    );
+                    if let Ok(answer) = self.http.get(url).send().await
+                        && let Ok(pair) = answer.json::<Value>().await
+                        && pair["code"] == 0
+                    {
+                        let text = |name: &str| pair["data"][name].as_str().unwrap().to_owned();
+                        tokens.access = text("access_token");
+                        tokens.refresh = text("refresh_token");
+                    }
+                }
+                _ => tokio::time::sleep(Duration::from_millis(20)).await,
+            }
+        }
+        panic!("{id} never got through");
+    }
+
     async fn read(&self, order: &Value) -> (Vec<Value>, i64) {
+        if order["channel"] == "lazada-vn" {
+            return self
+                .read_lazada(order["external_id"].as_str().unwrap())
+                .await;
+        }
+        if order["channel"] == "tiktok-vn" {
+            let id = order["external_id"].as_str().unwrap();
+            loop {
+                let found = self.tiktok(id).await;
+                if matches!(found["status"].as_str(), Some("UNPAID" | "ON_HOLD")) {
+                    tokio::time::sleep(Duration::from_millis(30)).await;
+                    continue;
+                }
+                let units = found["line_items"].as_array().unwrap().iter();
+                let lines = units.map(
+                    |unit| json!({"id": unit["id"], "sku": unit["seller_sku"], "quantity": 1}),
+                );
+                let total = found["payment"]["total_amount"].as_str().unwrap();
+                return (lines.collect(), total.parse().unwrap());
+            }
+        }
         if order["channel"] != "shopee-vn" {
             return (
                 order["lines"].as_array().unwrap().clone(),
@@ -261,12 +383,16 @@ async fn sell(faults: bool, orders: u32) -> Arc<Worker> {
     let sandbox = Arc::new(Sandbox::start(options).await.unwrap());
     door.pull_tiki(&sandbox);
     let tokens = Mutex::new(sandbox.secrets().shopee_tokens.clone());
+    let lazada_tokens = Mutex::new(sandbox.secrets().lazada_tokens.clone());
+    let tiktok_tokens = Mutex::new(sandbox.secrets().tiktok_tokens.clone());
     let http = reqwest::Client::new();
     let worker = Arc::new(Worker {
         door,
         sandbox,
         http,
         tokens,
+        lazada_tokens,
+        tiktok_tokens,
     });
     let scenario = Scenario {
         cancel_percent: 0,

@@ -1,11 +1,11 @@
 //! A channel `shop` and a target `open` that know how to be configured and nothing else.
 
 use bytes::Bytes;
-use connectors::channel::{CallContext, Channel, Fetched};
+use connectors::channel::{CallContext, Channel, Fetched, Wanted};
 use connectors::channels::{self, ChannelContext, ChannelEntry};
 use connectors::inbound::{
-    Acknowledgement, Inbound, Normalized, Notice, PayloadError, RawWebhook, Received, Rejection,
-    Verdict, VerifiedWebhook,
+    Acknowledgement, Inbound, Normalized, Notice, NoticeKind, PayloadError, RawWebhook, Received,
+    Rejection, Verdict, VerifiedWebhook,
 };
 use connectors::settings::{Secrets, SettingsError, read};
 use connectors::target::{BuildError, LookedUp, Target};

@@ -154,7 +154,7 @@ pub(super) async fn command(
         if earlier.action != action {
             return Err(Problem::new(Code::KeyReused));
         }
-        return Ok(answer(caller, &order, StatusCode::OK));
+        return Ok(answer(gateway, caller, &order, StatusCode::OK).await);
     }
     let done = gateway
         .settler
@@ -174,5 +174,5 @@ pub(super) async fn command(
         })
         .await;
     let (order, _) = settled(done)?;
-    Ok(answer(caller, &order, StatusCode::OK))
+    Ok(answer(gateway, caller, &order, StatusCode::OK).await)
 }

@@ -97,7 +97,7 @@ pub(super) async fn create(
     } else {
         StatusCode::OK
     };
-    Ok(answer(&caller, &order, status))
+    Ok(answer(&gateway, &caller, &order, status).await)
 }
 
 /// Reads the request strictly, with what it leaves out filled in.

@@ -23,7 +23,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::IntoParams;
 
-use super::view;
+use super::views;
 use crate::gateway::Gateway;
 use crate::http::auth::{Caller, Scope};
 use crate::http::extract::Query;
@@ -112,7 +112,7 @@ pub(super) async fn list(
         },
         id: stored.order.id().as_str().to_owned(),
     });
-    let data = found.iter().map(|s| view(&caller, &s.order)).collect();
+    let data = views(&gateway, &caller, found.iter().map(|s| &s.order)).await;
     Ok(Json(OrderPage { data, next_cursor }))
 }
 

@@ -22,6 +22,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::auth::{Caller, Scope};
+use super::customers;
 use super::problem::{Code, Problem};
 use crate::gateway::Gateway;
 use crate::pipeline::settle::{Done, Refusal};
@@ -55,19 +56,29 @@ async fn find(gateway: &Gateway, caller: &Caller, name: &str) -> Result<Stored, 
         .ok_or_else(unknown)
 }
 
-/// The order as this caller may see it.
-fn view(caller: &Caller, order: &Order) -> OrderView {
-    let view = order.view();
-    if caller.may(Scope::PiiRead) {
-        view
-    } else {
-        view.masked()
-    }
+/// Orders as this caller may see them, each with the customer that it belongs to now.
+async fn views<'a>(
+    gateway: &Gateway,
+    caller: &Caller,
+    orders: impl Iterator<Item = &'a Order>,
+) -> Vec<OrderView> {
+    let is_clear = caller.may(Scope::PiiRead);
+    let mut views: Vec<OrderView> = orders
+        .map(|order| {
+            let view = order.view();
+            if is_clear { view } else { view.masked() }
+        })
+        .collect();
+    let links = views.iter_mut().map(|view| &mut view.buyer.customer_id);
+    customers::follow(gateway, links).await;
+    views
 }
 
 /// An answer with one order; its version is the entity tag, for `If-Match`.
-fn answer(caller: &Caller, order: &Order, status: StatusCode) -> Response {
-    let mut response = (status, Json(view(caller, order))).into_response();
+async fn answer(gateway: &Gateway, caller: &Caller, order: &Order, status: StatusCode) -> Response {
+    let shown = views(gateway, caller, std::iter::once(order)).await.pop();
+    let view = shown.expect("one order has one view");
+    let mut response = (status, Json(view)).into_response();
     let headers = response.headers_mut();
     if let Ok(tag) = HeaderValue::try_from(format!("\"{}\"", order.version())) {
         headers.insert(header::ETAG, tag);

@@ -35,7 +35,7 @@ pub(super) async fn order(
 ) -> Result<Response, Problem> {
     caller.require(Scope::OrdersRead)?;
     let stored = find(&gateway, &caller, &name).await?;
-    Ok(answer(&caller, &stored.order, StatusCode::OK))
+    Ok(answer(&gateway, &caller, &stored.order, StatusCode::OK).await)
 }
 
 /// A decision that is no longer the last.

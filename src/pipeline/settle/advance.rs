@@ -70,9 +70,11 @@ impl Batch<'_> {
             let plan = slot.loaded.order.plan(context);
             slot.events.extend(plan.events);
             slot.changed |= !plan.tasks.is_empty() || !plan.movements.is_empty();
-            self.writes
-                .tasks
-                .extend(plan.tasks.into_iter().map(|task| (id.to_owned(), task)));
+            self.writes.tasks.extend(
+                plan.tasks
+                    .into_iter()
+                    .map(|task| (Some(id.to_owned()), task)),
+            );
             self.writes
                 .withdraw
                 .extend(plan.withdraw.into_iter().map(|key| (id.to_owned(), key)));

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use domain::code::OrderCode;
 use domain::conversation::draft_id;
 use domain::id::OrderId;
+use domain::live::Sale;
 use domain::order::{Context, Fact};
 use domain::order::{Order, OrderEvent, Settings};
 use domain::routing::{Decision, StockTable};
@@ -12,6 +13,7 @@ use domain::task::Task;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
+use super::customers::People;
 use super::fact_of;
 use super::input::{Done, Input, Prepared, Refusal};
 use crate::crash;
@@ -59,7 +61,7 @@ impl Slot {
 /// Everything that the batch will write.
 #[derive(Default)]
 pub(super) struct Writes {
-    pub(super) tasks: Vec<(String, Task)>,
+    pub(super) tasks: Vec<(Option<String>, Task)>,
     pub(super) withdraw: Vec<(String, String)>,
     pub(super) movements: Vec<stock::Movement>,
     pub(super) decisions: Vec<(String, Decision)>,
@@ -78,6 +80,9 @@ pub(super) struct Batch<'a> {
     pub(super) slots: BTreeMap<String, Slot>,
     pub(super) ids: HashMap<OrderRef, String>,
     pub(super) conversations: BTreeMap<(String, String), (LoadedConversation, bool)>,
+    pub(super) people: People,
+    /// Live sales by channel and post, as far as comments of the batch named them.
+    pub(super) sales: HashMap<(String, String), Option<Sale>>,
     pub(super) writes: Writes,
     pub(super) stock: StockTable,
     pub(super) known_skus: BTreeSet<String>,
@@ -100,6 +105,8 @@ pub(super) async fn settle_once(gateway: &Gateway, inputs: &[Input]) -> Result<S
         slots: BTreeMap::new(),
         ids: HashMap::new(),
         conversations: BTreeMap::new(),
+        people: People::default(),
+        sales: HashMap::new(),
         writes: Writes::default(),
         stock: StockTable::new(),
         known_skus: BTreeSet::new(),
@@ -116,6 +123,7 @@ pub(super) async fn settle_once(gateway: &Gateway, inputs: &[Input]) -> Result<S
     for input in inputs {
         answers.push(batch.take(input, &context, &mut codes).await?);
     }
+    batch.find_customers().await?;
     batch.advance_all(&context).await?;
     crash::point("settle.before_commit");
     let (tasks, changes, orders) = batch.write(inputs).await?;
@@ -174,7 +182,8 @@ fn reference_of(input: &Input) -> Option<OrderRef> {
         Input::Nudge { order_id, .. } => Some(OrderRef::Id(order_id.clone())),
         Input::Command(command) => Some(command.order.clone()),
         Input::Task(task) => {
-            fact_of(task, Timestamp::UNIX_EPOCH).map(|_| OrderRef::Id(task.task.order_id.clone()))
+            fact_of(task, Timestamp::UNIX_EPOCH)?;
+            task.task.order_id.clone().map(OrderRef::Id)
         }
         Input::Create(create) => Some(OrderRef::External {
             channel: create.channel.clone(),

@@ -9,11 +9,12 @@ use domain::id::ConversationId;
 
 use super::batch::{Batch, Codes, Slot};
 use super::input::NoticeInput;
-use crate::store::Error;
 use crate::store::conversations::LoadedConversation;
 use crate::store::notices::NoticeEnd;
 use crate::store::tx::OrderRef;
-use domain::order::{Context, Fact};
+use crate::store::{Error, lives};
+use domain::live::{Sale, post_of};
+use domain::order::{Context, Fact, Status};
 
 fn heard(notice: &ConversationNotice) -> Heard {
     Heard {
@@ -57,25 +58,63 @@ impl Batch<'_> {
                         &message.person,
                     ),
                     row_version: 0,
+                    customer_id: None,
                 }
             });
             self.conversations.insert(key.clone(), (loaded, false));
         }
+        let heard = heard(message);
+        let sale = self.sale_of(&notice.channel, &key, &heard).await?;
         let (loaded, changed) = self.conversations.get_mut(&key).expect("just put there");
-        let applied = loaded.conversation.apply(&heard(message));
+        let applied = loaded.conversation.apply(&heard, sale.as_ref());
         *changed |= applied.changed;
+        self.show_person(notice, &heard);
         let mut order_id = None;
-        for draft in applied.drafts {
+        for mut draft in applied.drafts {
             let external_id = draft.external_id.clone();
             self.fetch_slot(&notice.channel, &external_id).await?;
             let (id, _) =
                 self.find_or_create(&notice.channel, &notice.connector, &external_id, codes)?;
+            // What staff have confirmed stays as it was confirmed; that the person has changed
+            // their words since is for a person to see.
+            let order = &self.slots[&id].loaded.order;
+            if order.channel_status().is_some() && order.status() != Status::Draft {
+                draft.lines = None;
+                draft
+                    .tags
+                    .push("comment-changed-after-confirmation".to_owned());
+            }
             self.apply(&id, &Fact::Snapshot(Box::new(draft)), context);
+            self.show_buyer(&id);
             let (loaded, changed) = self.conversations.get_mut(&key).expect("just put there");
             *changed |= loaded.conversation.link_draft(&external_id, &id);
             order_id = Some(id);
         }
         Ok(NoticeEnd::Done { order_id })
+    }
+
+    /// The live sale under whose post a comment stands, or stood before it was removed.
+    async fn sale_of(
+        &mut self,
+        channel: &str,
+        key: &(String, String),
+        heard: &Heard,
+    ) -> Result<Option<Sale>, Error> {
+        if !matches!(heard.kind.as_str(), "comment" | "removal") || heard.outgoing {
+            return Ok(None);
+        }
+        let (loaded, _) = &self.conversations[key];
+        let known = loaded.conversation.hints_of(&heard.message_id);
+        let Some(post) = post_of(&heard.hints).or_else(|| post_of(known)) else {
+            return Ok(None);
+        };
+        let place = (channel.to_owned(), post.to_owned());
+        if let Some(known) = self.sales.get(&place) {
+            return Ok(known.clone());
+        }
+        let sale = lives::of_post(self.tx.on(), &place.0, &place.1).await?;
+        self.sales.insert(place, sale.clone());
+        Ok(sale)
     }
 
     /// Loads an order that the batch did not know it would need.

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use domain::code::OrderCode;
-use domain::order::{Command, Context, Fact};
+use domain::order::{Action, Command, Context, Fact};
 use domain::payment::PaymentFact;
 
 use super::batch::{Batch, Codes, Pending, Slot};
@@ -37,10 +37,10 @@ impl Batch<'_> {
                 Ok(None)
             }
             Input::Task(task) => {
-                if let Some(fact) = fact_of(task, self.now)
-                    && self.slots.contains_key(&task.task.order_id)
+                if let (Some(fact), Some(order)) = (fact_of(task, self.now), &task.task.order_id)
+                    && self.slots.contains_key(order)
                 {
-                    self.apply(&task.task.order_id, &fact, context);
+                    self.apply(order, &fact, context);
                 }
                 Ok(None)
             }
@@ -95,6 +95,7 @@ impl Batch<'_> {
                     )
                     .await?;
                 self.apply(&id, &Fact::Snapshot(create.snapshot.clone()), context);
+                self.show_order(&id, &create.snapshot, None);
                 self.writes.audit.push([
                     create.actor.clone(),
                     "order.create".to_owned(),
@@ -170,6 +171,9 @@ impl Batch<'_> {
             return Pending::Ready(Err(Refusal::NotAllowed(reason)));
         }
         self.apply(id, &Fact::Staff(Box::new(command.clone())), context);
+        if matches!(&command.action, Action::Edit(edit) if edit.buyer.is_some()) {
+            self.show_buyer(id);
+        }
         self.writes.audit.push([
             command.actor.clone(),
             format!("order.{}", command.action.as_str()),
@@ -199,6 +203,7 @@ impl Batch<'_> {
                 // the time of its notice, which is the same however often it is settled.
                 let latest = deliver::at(notice.created_at.saturating_add(AHEAD_MS));
                 snapshot.revised_at = snapshot.revised_at.min(latest);
+                self.show_order(&id, &snapshot, Some(notice.message_seq));
                 self.apply(&id, &Fact::Snapshot(snapshot), context);
                 return Ok(NoticeEnd::Done { order_id: Some(id) });
             }
@@ -275,6 +280,7 @@ impl Batch<'_> {
                     state: payment.state,
                     at: payment.at,
                     provider_code: payment.provider_code.clone(),
+                    provider: channel.to_owned(),
                 }),
             ),
             Prepared::Fulfillment(event) => (

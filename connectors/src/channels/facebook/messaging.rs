@@ -14,15 +14,6 @@ pub(super) fn read(page: Page<'_>, item: &Value, standby: bool) -> Read {
     if !item.is_object() {
         return Err("messaging item: expected an object".to_owned());
     }
-    for (marker, what) in [
-        ("delivery", "a delivery report"),
-        ("read", "a read report"),
-        ("reaction", "a reaction"),
-    ] {
-        if item.get(marker).is_some() {
-            return Err(format!("{what} changes nothing"));
-        }
-    }
     let sender = text(item, "/sender/id");
     let recipient = text(item, "/recipient/id");
     let echo = item.pointer("/message/is_echo").and_then(Value::as_bool) == Some(true);
@@ -79,6 +70,34 @@ pub(super) fn read(page: Page<'_>, item: &Value, standby: bool) -> Read {
     } else if let Some(referral) = item.get("referral") {
         "referral".clone_into(&mut notice.kind);
         referral_hints(&mut notice.hints, Some(referral));
+    } else if let Some(report) = item.get("delivery").or_else(|| item.get("read")) {
+        let done = if item.get("read").is_some() {
+            "seen"
+        } else {
+            "delivered"
+        };
+        // One report per person: each is about everything before it, so the next takes its place.
+        status(&mut notice, format!("{person}:{done}"));
+        notice.outgoing = true;
+        notice.hints.push(done.to_owned());
+        for mid in report
+            .get("mids")
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten()
+        {
+            hint(&mut notice.hints, "about", text(mid, ""));
+        }
+        hint(&mut notice.hints, "about", text(report, "/mid"));
+    } else if let Some(reaction) = item.get("reaction") {
+        let mid = text(reaction, "/mid").ok_or_else(|| "reaction.mid: missing".to_owned())?;
+        status(&mut notice, format!("{mid}:reaction:{person}"));
+        let action = text(reaction, "/action").map(|action| word(&action));
+        notice
+            .hints
+            .push(action.unwrap_or_else(|| "react".to_owned()));
+        hint(&mut notice.hints, "emoji", text(reaction, "/emoji"));
+        hint(&mut notice.hints, "about", Some(mid));
     } else {
         return Err(format!(
             "messaging item of kind {} is not handled",
@@ -105,6 +124,12 @@ pub(super) fn key(page: Page<'_>, item: &Value) -> String {
     }
 }
 
+/// A report about messages. Never the message's own id: its text must not be replaced by a status.
+fn status(notice: &mut ConversationNotice, id: String) {
+    "status".clone_into(&mut notice.kind);
+    notice.message_id = id;
+}
+
 fn read_message(
     notice: &mut ConversationNotice,
     message: &Value,
@@ -121,6 +146,7 @@ fn read_message(
     hint(hints, "app", text(message, "/app_id").filter(|_| echo));
     hint(hints, "quick_reply", text(message, "/quick_reply/payload"));
     hint(hints, "reply_to", text(message, "/reply_to/mid"));
+    hint(hints, "reply_to_story", text(message, "/reply_to/story/id"));
     if message.get("is_unsupported").and_then(Value::as_bool) == Some(true) {
         hints.push("unsupported".to_owned());
     }
@@ -129,7 +155,27 @@ fn read_message(
     let attachments = message.get("attachments").and_then(Value::as_array);
     for attachment in attachments.into_iter().flatten() {
         let kind = text(attachment, "/type").map_or_else(|| "unknown".to_owned(), |t| word(&t));
-        hints.push(format!("attachment:{kind}"));
+        // Until 2026-08-30 a sticker comes twice, in its new form and as the image that it was.
+        let sticker = kind == "image" && text(attachment, "/payload/sticker_id").is_some();
+        let kind = if sticker { "sticker".to_owned() } else { kind };
+        let shown = format!("attachment:{kind}");
+        if kind != "sticker" || !hints.contains(&shown) {
+            hints.push(shown);
+        }
+        // What was shared is a page to look at; pictures have addresses that end within days.
+        if matches!(
+            kind.as_str(),
+            "share" | "reel" | "ig_reel" | "story_mention" | "fallback" | "post" | "ig_post"
+        ) {
+            let url = text(attachment, "/payload/url").or_else(|| text(attachment, "/url"));
+            hint(hints, "link", url);
+        }
+        if let (Some(lat), Some(long)) = (
+            text(attachment, "/payload/coordinates/lat"),
+            text(attachment, "/payload/coordinates/long"),
+        ) {
+            hints.push(format!("location:{lat},{long}"));
+        }
         let elements = attachment
             .pointer("/payload/product/elements")
             .and_then(Value::as_array);

@@ -6,7 +6,11 @@
 mod changes;
 mod envelope;
 mod graph;
+mod lead;
+mod messages;
 mod messaging;
+mod polling;
+mod subscriptions;
 
 use std::collections::BTreeMap;
 
@@ -18,13 +22,14 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::{Built, ChannelContext, ChannelEntry, plain_answer};
-use crate::channel::{CallContext, Channel, Fetched, Wanted};
+use crate::channel::{CallContext, Channel, Fetched, Polling, Wanted};
+use crate::feedback::{Messages, Subscriptions};
 use crate::form;
 use crate::inbound::{
     Acknowledgement, Inbound, Normalized, Notice, NoticeBody, NoticeKind, PayloadError, RawWebhook,
     Received, Rejection, Verdict, VerifiedWebhook,
 };
-use crate::settings::{self, Secrets};
+use crate::settings::{self, Secrets, SettingsError};
 use crate::signature;
 use crate::url::BaseUrl;
 
@@ -47,6 +52,18 @@ pub struct Settings {
     /// Page id → page access token, for calls.
     #[serde(default)]
     pub page_tokens: BTreeMap<String, Secrets>,
+    /// Instagram account id → the page that it is linked to, whose token its calls take.
+    #[serde(default)]
+    pub instagram_pages: BTreeMap<String, String>,
+    /// The app's id, to find it among the apps that a page has subscribed; left out, the first.
+    #[serde(default)]
+    pub app_id: Option<String>,
+    /// What each page must have subscribed; what is missing is subscribed again.
+    #[serde(default = "default_fields")]
+    pub subscribed_fields: Vec<String>,
+    /// The app has the permission "Human Agent": staff may answer for seven days.
+    #[serde(default = "default_human_agent")]
+    pub human_agent: bool,
     /// Graph with its version.
     #[serde(default = "default_base_url")]
     pub base_url: BaseUrl,
@@ -54,6 +71,24 @@ pub struct Settings {
 
 fn default_base_url() -> BaseUrl {
     BaseUrl::parse("https://graph.facebook.com/v26.0").expect("invariant: a constant address")
+}
+
+fn default_fields() -> Vec<String> {
+    [
+        "messages",
+        "message_echoes",
+        "messaging_postbacks",
+        "messaging_referrals",
+        "send_cart",
+        "feed",
+        "leadgen",
+    ]
+    .map(str::to_owned)
+    .to_vec()
+}
+
+fn default_human_agent() -> bool {
+    true
 }
 
 /// JSON Schema of the settings.
@@ -68,6 +103,16 @@ pub fn schema() -> Schema {
 /// When the settings are wrong.
 pub fn build(value: &Value, _context: &ChannelContext) -> Built {
     let settings: Settings = settings::read(value)?;
+    if let Some((account, _)) = settings
+        .instagram_pages
+        .iter()
+        .find(|(_, page)| !settings.page_tokens.contains_key(*page))
+    {
+        return Err(SettingsError::new(
+            format!("instagram_pages.{account}"),
+            "names a page that has no token in page_tokens",
+        ));
+    }
     Ok(Box::new(Facebook { settings }))
 }
 
@@ -160,11 +205,11 @@ impl Channel for Facebook {
         let Wanted::Subject(subject) = wanted else {
             return None;
         };
-        graph::lead_request(&self.settings, subject, call)
+        self.lead_request(subject, call)
     }
 
     fn read_fetch(&self, _: Wanted<'_>, _: &[Bytes], response: &Response<Bytes>) -> Fetched {
-        graph::read(response)
+        graph::fetched(response)
     }
 
     fn normalize(&self, _document: &[u8]) -> Normalized {
@@ -179,9 +224,23 @@ impl Channel for Facebook {
             .strip_prefix("lead:")
             .and_then(|rest| rest.split_once(':'))
             .map_or("", |(page, _)| page);
-        graph::lead(page, document).map(|lead| NoticeBody::Conversation(Box::new(lead)))
+        lead::read(page, document).map(|lead| NoticeBody::Conversation(Box::new(lead)))
+    }
+
+    fn polling(&self) -> Option<&dyn Polling> {
+        self.polls().then_some(self)
+    }
+
+    fn messages(&self) -> Option<&dyn Messages> {
+        Some(self)
+    }
+
+    fn subscriptions(&self) -> Option<&dyn Subscriptions> {
+        self.polls().then_some(self)
     }
 }
 
+#[cfg(test)]
+mod calls_tests;
 #[cfg(test)]
 mod tests;

@@ -1,31 +1,36 @@
 //! VNPay's IPN: a signed GET that reports a payment, answered with VNPay's own codes.
 //!
 //! Only the IPN changes anything; the buyer's return address never does. VNPay stops after 00
-//! and 02 and calls again, every 5 minutes and at most 10 times, after everything else.
+//! and 02 and calls again, every 5 minutes and at most 10 times, after everything else. What it
+//! never reported is asked for, and refunds go through the same merchant API.
 //! Source: sandbox.vnpayment.vn, npm `vnpay` 2.5.0.
 
+mod api;
+mod ask;
 mod query;
+mod refund;
 
 use bytes::Bytes;
 use domain::money::Amount;
 use http::{Method, Request, Response};
 use jiff::Timestamp;
-use jiff::civil::DateTime;
-use jiff::tz::Offset;
 use schemars::{JsonSchema, Schema, schema_for};
 use serde::Deserialize;
 use serde_json::Value;
 
 use self::query::Fields;
-use super::{Built, ChannelContext, ChannelEntry};
+use super::{Built, ChannelContext, ChannelEntry, provider};
 use crate::channel::{CallContext, Channel, Fetched, Wanted};
+use crate::feedback::{Feedback, Payments};
 use crate::inbound::{
     Acknowledgement, Inbound, Normalized, Notice, NoticeBody, NoticeKind, PayloadError,
     PaymentAnswer, PaymentNotice, PaymentState, Preflight, RawWebhook, Received, Rejection,
     Verdict, VerifiedWebhook,
 };
+use crate::local_time::compact;
 use crate::payload::digest;
 use crate::settings::{self, Secrets, SettingsError};
+use crate::url::BaseUrl;
 
 const CONFIRMED: &str = r#"{"RspCode":"00","Message":"Confirm Success"}"#;
 const NOT_FOUND: &str = r#"{"RspCode":"01","Message":"Order not found"}"#;
@@ -39,7 +44,7 @@ pub const ENTRY: ChannelEntry = ChannelEntry {
     name: "vnpay",
     build,
     schema,
-    summary: "VNPay: payments reported by IPN",
+    summary: "VNPay: payments reported by IPN, asked for, and refunded",
 };
 
 /// Settings of `connector = "vnpay"`.
@@ -50,6 +55,34 @@ pub struct Settings {
     pub tmn_code: String,
     /// Signs every message.
     pub hash_secret: Secrets,
+    /// The merchant API's address, for questions and refunds; another than the payment page's.
+    #[serde(default = "base_url")]
+    #[schemars(default = "base_url_text")]
+    pub base_url: BaseUrl,
+    /// Our server's public address, which each call names.
+    #[serde(default = "ip_addr")]
+    pub ip_addr: String,
+    /// The API's version.
+    #[serde(default = "version")]
+    pub version: String,
+}
+
+const HOST: &str = "https://merchant.vnpay.vn";
+
+fn base_url() -> BaseUrl {
+    BaseUrl::parse(HOST).expect("invariant: the vendor's host is an address")
+}
+
+fn base_url_text() -> &'static str {
+    HOST
+}
+
+fn ip_addr() -> String {
+    "127.0.0.1".to_owned()
+}
+
+fn version() -> String {
+    "2.1.0".to_owned()
 }
 
 /// JSON Schema of the settings.
@@ -97,6 +130,9 @@ impl Inbound for Vnpay {
 
     /// `(TxnRef, TransactionNo, ResponseCode)`; the transaction number is 0 for cancelled ones.
     fn dedup_key(&self, message: &VerifiedWebhook) -> String {
+        if provider::is_answer(message) {
+            return provider::answer_key(message);
+        }
         let fields = Fields::read(message.query()).unwrap_or_default();
         match (fields.get("vnp_TxnRef"), fields.get("vnp_ResponseCode")) {
             (Some(reference), Some(code)) => format!(
@@ -108,24 +144,21 @@ impl Inbound for Vnpay {
     }
 
     fn parse(&self, message: &VerifiedWebhook) -> Result<Vec<Notice>, PayloadError> {
+        if provider::is_answer(message) {
+            return provider::read_answer(message);
+        }
         let fields = Fields::read(message.query())?;
         let reference = fields.required("vnp_TxnRef")?.to_owned();
         let response = fields.required("vnp_ResponseCode")?;
         let status = fields.get("vnp_TransactionStatus").unwrap_or("-");
-        let state = match (response, status) {
-            ("00", "00") => PaymentState::Paid,
-            // Taken, but VNPay suspects fraud: a person must look.
-            ("07", _) | (_, "07") => PaymentState::Suspect,
-            _ => PaymentState::Failed,
-        };
         Ok(vec![Notice {
             key: Some(reference.clone()),
             body: NoticeBody::Payment(PaymentNotice {
                 reference,
                 transaction: fields.get("vnp_TransactionNo").unwrap_or("0").to_owned(),
                 amount: amount(&fields)?,
-                state,
-                at: paid_at(fields.required("vnp_PayDate")?)?,
+                state: state_of(response, status),
+                at: compact(fields.required("vnp_PayDate")?, "vnp_PayDate")?,
                 provider_code: format!("{response}/{status}"),
             }),
         }])
@@ -179,13 +212,35 @@ impl Channel for Vnpay {
     fn normalize(&self, _document: &[u8]) -> Normalized {
         Err(PayloadError::new("VNPay has no order documents"))
     }
+
+    fn payments(&self) -> Option<&dyn Payments> {
+        Some(self)
+    }
+
+    fn feedback(&self) -> Option<&dyn Feedback> {
+        Some(self)
+    }
 }
 
-/// `vnp_Amount` is in hundredths of a đồng that do not exist.
+/// Money is received only when both codes say so.
+fn state_of(response: &str, status: &str) -> PaymentState {
+    match (response, status) {
+        ("00", "00") => PaymentState::Paid,
+        // Taken, but VNPay suspects fraud: a person must look.
+        ("07", _) | (_, "07") => PaymentState::Suspect,
+        _ => PaymentState::Failed,
+    }
+}
+
+/// `vnp_Amount` of a query.
 fn amount(fields: &Fields) -> Result<Amount, PayloadError> {
+    hundredfold(fields.required("vnp_Amount")?)
+}
+
+/// Amounts are in hundredths of a đồng that do not exist.
+fn hundredfold(raw: &str) -> Result<Amount, PayloadError> {
     let wrong = || PayloadError::new("vnp_Amount: expected whole đồng times 100");
-    let raw = fields.required("vnp_Amount")?;
-    if !raw.bytes().all(|b| b.is_ascii_digit()) {
+    if raw.is_empty() || !raw.bytes().all(|b| b.is_ascii_digit()) {
         return Err(wrong());
     }
     let hundredths: i64 = raw.parse().map_err(|_| wrong())?;
@@ -193,16 +248,6 @@ fn amount(fields: &Fields) -> Result<Amount, PayloadError> {
         return Err(wrong());
     }
     Ok(Amount(hundredths / 100))
-}
-
-/// `yyyyMMddHHmmss` in GMT+7, whatever the season.
-fn paid_at(raw: &str) -> Result<Timestamp, PayloadError> {
-    let wrong = || PayloadError::new("vnp_PayDate: expected yyyyMMddHHmmss");
-    if raw.len() != 14 || !raw.bytes().all(|b| b.is_ascii_digit()) {
-        return Err(wrong());
-    }
-    let local = DateTime::strptime("%Y%m%d%H%M%S", raw).map_err(|_| wrong())?;
-    Offset::constant(7).to_timestamp(local).map_err(|_| wrong())
 }
 
 #[cfg(test)]

@@ -14,6 +14,8 @@ use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use serde::Deserialize;
 
+use crate::channels::storefront::address::{self, Written};
+use crate::channels::storefront::money::{self, Money};
 use crate::inbound::{Normalized, PayloadError};
 use crate::literal::{self, Literal};
 use crate::payload::{self, MAX_LINES, filled, word};
@@ -110,13 +112,11 @@ pub(super) fn gmt(text: Option<&str>, field: &str) -> Result<Timestamp, PayloadE
     TimeZone::UTC.to_timestamp(civil).map_err(|_| wrong())
 }
 
-pub(super) fn normalize(document: &[u8]) -> Normalized {
+/// `shipped_status` is the shop's own status of an order that has left, where it has one.
+pub(super) fn normalize(document: &[u8], shipped_status: Option<&str>) -> Normalized {
     let order: Order = payload::read(document)?;
     let currency = literal::known_currency(&order.currency)?.code();
-    let mut money = Money {
-        currency,
-        rounded: false,
-    };
+    let mut money = Money::of(currency);
 
     let grand_total = money.sum("total", &[Some(&order.total)])?;
     let shipping = money.sum(
@@ -141,13 +141,13 @@ pub(super) fn normalize(document: &[u8]) -> Normalized {
     let lines = lines(&order.line_items, &mut money)?;
 
     let method = payment_method(order.payment_method.as_deref().unwrap_or_default());
-    let (status, known) = channel_status(&order.status);
+    let (status, known) = channel_status(&order.status, shipped_status);
     let payment = payment(&order, method, refunded, grand_total);
     let mut tags = Vec::new();
     if !known {
         tags.push(format!("unknown_status:{}", word(&order.status)));
     }
-    if money.rounded {
+    if money.rounded() {
         tags.push("amounts_rounded".to_owned());
     }
     let coupons: Vec<String> = order
@@ -211,22 +211,6 @@ pub(super) fn normalize(document: &[u8]) -> Normalized {
     })
 }
 
-/// Sums literals exactly; what does not come out in whole minor units is rounded and remembered,
-/// because a shop may be set to show more places than its currency has.
-struct Money<'a> {
-    currency: &'a str,
-    rounded: bool,
-}
-
-impl Money<'_> {
-    fn sum(&mut self, field: &str, parts: &[Option<&Literal>]) -> Result<Amount, PayloadError> {
-        let texts = parts.iter().flatten().map(|part| part.as_str());
-        let (amount, rounded) = literal::rounded_sum(texts, field, self.currency)?;
-        self.rounded |= rounded;
-        Ok(amount)
-    }
-}
-
 fn lines(items: &[Item], money: &mut Money<'_>) -> Result<Vec<SnapshotLine>, PayloadError> {
     if items.len() > MAX_LINES {
         return Err(PayloadError::new(format!(
@@ -248,10 +232,7 @@ fn lines(items: &[Item], money: &mut Money<'_>) -> Result<Vec<SnapshotLine>, Pay
             &field("total"),
             &[Some(&item.total), item.total_tax.as_ref()],
         )?;
-        // A line price that does not divide evenly is rounded up, and the discount takes the rest,
-        // so that the line's total is exact.
-        let units = i64::from(quantity);
-        let unit_price = Amount((gross.0.max(net.0) + units - 1).div_euclid(units));
+        let (unit_price, discount) = money::unit_price(gross, net, quantity);
         let variation = item
             .variation_id
             .as_ref()
@@ -265,7 +246,7 @@ fn lines(items: &[Item], money: &mut Money<'_>) -> Result<Vec<SnapshotLine>, Pay
             name: item.name.clone().unwrap_or_default(),
             quantity,
             unit_price,
-            discount: Amount(unit_price.0 * units - net.0),
+            discount,
             gift: false,
             parent: None,
         });
@@ -276,8 +257,9 @@ fn lines(items: &[Item], money: &mut Money<'_>) -> Result<Vec<SnapshotLine>, Pay
 /// The shop's status, and whether we know the word. An unknown one (a plug-in's) waits for a
 /// person rather than for goods to leave. A failed payment may be tried again, so the order waits;
 /// the trash and deletion are cancellations.
-fn channel_status(status: &str) -> (ChannelStatus, bool) {
+fn channel_status(status: &str, shipped_status: Option<&str>) -> (ChannelStatus, bool) {
     match status {
+        _ if shipped_status == Some(status) => (ChannelStatus::Shipped, true),
         "pending" | "on-hold" | "failed" | "checkout-draft" => (ChannelStatus::Pending, true),
         "processing" => (ChannelStatus::Confirmed, true),
         "completed" => (ChannelStatus::Completed, true),
@@ -351,88 +333,30 @@ impl Address {
         .any(|part| part.as_deref().is_some_and(|text| !text.trim().is_empty()))
     }
 
-    /// Vietnamese shops label `last_name` "Họ" and `first_name` "Tên", so the full name is last
-    /// before first, except where the buyer typed the family name into the first field.
     fn name(&self) -> Option<String> {
-        let (first, last) = (
-            filled(self.first_name.clone()),
-            filled(self.last_name.clone()),
-        );
-        let (first, last) = match (first, last) {
-            (Some(first), Some(last)) => (first, last),
-            (first, last) => return first.or(last),
-        };
-        let is_vietnamese = self
-            .country
-            .as_deref()
-            .is_none_or(|c| c.is_empty() || c == "VN");
-        let first_leads =
-            !is_vietnamese || (begins_with_family_name(&first) && !begins_with_family_name(&last));
-        Some(if first_leads {
-            format!("{first} {last}")
-        } else {
-            format!("{last} {first}")
-        })
+        address::full_name(
+            self.first_name.clone(),
+            self.last_name.clone(),
+            self.country.as_deref(),
+        )
     }
-}
-
-/// The family names of nine in ten Vietnamese.
-fn begins_with_family_name(name: &str) -> bool {
-    const FAMILY_NAMES: [&str; 18] = [
-        "nguyễn", "trần", "lê", "phạm", "hoàng", "huỳnh", "phan", "vũ", "võ", "đặng", "bùi", "đỗ",
-        "hồ", "ngô", "dương", "lý", "đinh", "trương",
-    ];
-    let first = name
-        .split_whitespace()
-        .next()
-        .unwrap_or_default()
-        .to_lowercase();
-    FAMILY_NAMES.contains(&first.as_str())
 }
 
 /// The shipping address, or billing where the buyer gave none; the phone is often on billing only.
 fn ship_to(shipping: Option<Address>, billing: Option<Address>) -> Option<ShipTo> {
     let billing_phone = billing.as_ref().and_then(|b| filled(b.phone.clone()));
     let address = shipping.filter(Address::is_filled).or(billing)?;
-    let name = address.name();
-    let line = filled(address.address_1);
-    let second = filled(address.address_2);
-    let city = filled(address.city);
-    // A state is a code such as HO-CHI-MINH; people read it with spaces.
-    let state = filled(address.state).map(|state| state.replace('-', " "));
-    let text: Vec<&str> = [&line, &second, &city, &state]
-        .into_iter()
-        .filter_map(Option::as_deref)
-        .collect();
-    let text = (!text.is_empty()).then(|| text.join(", "));
-    let (district, province) = match (city, state) {
-        (city, Some(state)) => (city, Some(state)),
-        (Some(city), None) if is_district(&city) => (Some(city), None),
-        (city, None) => (None, city),
+    let written = Written {
+        name: address.name(),
+        phone: address.phone,
+        line: address.address_1,
+        second: address.address_2,
+        city: address.city,
+        // A state is a code such as HO-CHI-MINH; people read it with spaces.
+        province: address.state.map(|state| state.replace('-', " ")),
+        ..Written::default()
     };
-    Some(ShipTo {
-        name,
-        phone: filled(address.phone).or(billing_phone),
-        text,
-        line,
-        ward: second.filter(|second| is_ward(second)),
-        district,
-        province,
-        lat: None,
-        lon: None,
-    })
-}
-
-fn is_ward(text: &str) -> bool {
-    let text = text.to_lowercase();
-    ["phường", "xã", "thị trấn", "p.", "p ", "đặc khu"]
-        .iter()
-        .any(|word| text.starts_with(word))
-}
-
-fn is_district(text: &str) -> bool {
-    let text = text.to_lowercase();
-    ["quận", "huyện", "thị xã", "q.", "q ", "h."]
-        .iter()
-        .any(|word| text.starts_with(word))
+    let mut place = written.ship_to();
+    place.phone = place.phone.or(billing_phone);
+    Some(place)
 }

@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::{Answer, WooCommerce, judge, order};
+use super::{WooCommerce, judge, order};
 use crate::channel::{CallContext, PollWindow, Polled, Polling};
 use crate::inbound::{PayloadError, VerifiedWebhook};
 use crate::url::Query;
@@ -100,14 +100,9 @@ impl Polling for WooCommerce {
         window: &PollWindow,
         response: &Response<Bytes>,
     ) -> Result<Polled, PayloadError> {
-        match judge(response) {
-            Answer::Good => page(window, response),
-            Answer::Retry { after_s, reason } => Ok(Polled::Retry { after_s, reason }),
-            Answer::Account { reason } => Ok(Polled::Account { reason }),
-            Answer::NotFound => Ok(Polled::Account {
-                reason: "no REST API there".to_owned(),
-            }),
-            Answer::Refused { reason } => Ok(Polled::Refused { reason }),
+        match judge(response).polled() {
+            Some(polled) => Ok(polled),
+            None => page(window, response),
         }
     }
 }

@@ -90,7 +90,7 @@ pub(super) fn notice(body: &[u8], oa_id: Option<&str>) -> Result<Notice, Payload
             let id = message_id.unwrap_or_else(|| format!("{name}:{person}:{stamp}"));
             (person, id)
         }
-        sent if sent.starts_with("user_send_") => {
+        sent if sent.starts_with("user_send_") || sent.starts_with("anonymous_send_") => {
             attachments(&event, &mut made.hints);
             hint(
                 &mut made.hints,
@@ -107,6 +107,15 @@ pub(super) fn notice(body: &[u8], oa_id: Option<&str>) -> Result<Notice, Payload
             hint(&mut made.hints, "staff", text(&event, "/sender/admin_id"));
             let id = message_id.ok_or_else(|| PayloadError::new("message.msg_id: missing"))?;
             (known("oa_send")?, id)
+        }
+        // What the button says is not documented; that the person pressed it opens the window for
+        // answers.
+        "user_click_button" | "user_click_chatnow" if person.is_some() => {
+            made.kind = "postback";
+            made.hints.push(name.clone());
+            let person = known(&name)?;
+            let id = message_id.unwrap_or_else(|| format!("{name}:{person}:{stamp}"));
+            (person, id)
         }
         "follow" | "unfollow" => {
             made.kind = if name == "follow" {
@@ -135,12 +144,16 @@ pub(super) fn notice(body: &[u8], oa_id: Option<&str>) -> Result<Notice, Payload
             };
             made.hints
                 .extend(about.iter().map(|id| format!("about:{id}")));
-            hint(
-                &mut made.hints,
-                "tracking_id",
-                text(&event, "/message/tracking_id"),
-            );
-            let person = known(&name)?;
+            // Only a template message has a time of delivery of its own; it goes to a phone, and the
+            // order that it is about is the one thing that always comes back.
+            if text(&event, "/message/delivery_time").is_some() {
+                made.hints.push("template".to_owned());
+            }
+            let tracking = text(&event, "/message/tracking_id");
+            hint(&mut made.hints, "tracking_id", tracking.clone());
+            let person = person
+                .or_else(|| tracking.map(|tracking| format!("tracking:{tracking}")))
+                .ok_or_else(|| PayloadError::new(format!("{name}: no person's id")))?;
             // Not the message's own id: its text must not be replaced by a status.
             let id = match about.first() {
                 Some(first) => format!("{first}:{done}"),
@@ -156,6 +169,12 @@ pub(super) fn notice(body: &[u8], oa_id: Option<&str>) -> Result<Notice, Payload
             for feedback in list(&event, "/message/feedbacks") {
                 hint(&mut made.hints, "feedback", text(feedback, ""));
             }
+            hint(
+                &mut made.hints,
+                "rating_type",
+                text(&event, "/message/rating_type"),
+            );
+            hint(&mut made.hints, "option", text(&event, "/message/option"));
             hint(&mut made.hints, "tracking_id", tracking.clone());
             let id = message_id.unwrap_or_else(|| format!("{name}:{stamp}"));
             // Ratings carry no person: they are found by the order that they are about.
@@ -172,20 +191,43 @@ pub(super) fn notice(body: &[u8], oa_id: Option<&str>) -> Result<Notice, Payload
             let id = format!("{name}:{stamp}");
             (person.unwrap_or_else(|| id.clone()), id)
         }
-        other => {
-            return Ok(Notice {
-                key: None,
-                body: NoticeBody::Ignored {
-                    reason: format!("event {} is not handled", word(other)),
-                },
-            });
+        "change_template_status" | "change_template_quality" => {
+            return Ok(ignored(template_changed(&event)));
         }
+        other => return Ok(ignored(format!("event {} is not handled", word(other)))),
     };
     // Decided last, so that an event of an unknown kind needs no account to be ignored.
     let account = account
         .or_else(|| text(&event, "/app_id"))
         .ok_or_else(|| PayloadError::new("no Official Account id"))?;
     Ok(made.notice(account, person, message_id, at))
+}
+
+fn ignored(reason: String) -> Notice {
+    Notice {
+        key: None,
+        body: NoticeBody::Ignored { reason },
+    }
+}
+
+/// Zalo approved, refused or stopped one of our templates: for the person who looks after them.
+fn template_changed(event: &Value) -> String {
+    let part = |pointers: &[&str]| {
+        pointers
+            .iter()
+            .find_map(|pointer| text(event, pointer))
+            .map_or_else(|| "unknown".to_owned(), |text| word(&text))
+    };
+    format!(
+        "template {} is now {}",
+        part(&["/template_id", "/template/id"]),
+        part(&[
+            "/status/new_status",
+            "/quality/new_quality",
+            "/status",
+            "/quality"
+        ])
+    )
 }
 
 /// What an event says, before it is known of whom.
@@ -243,6 +285,14 @@ fn parties(event: &Value, name: &str, oa_id: Option<&str>) -> (Option<String>, O
         (recipient, sender)
     };
     let person = text(event, "/follower/id").or(of_person);
+    // An id that lives as long as a visit to a web page, and is nobody's elsewhere.
+    let person = person.map(|id| {
+        if name.contains("anonymous") {
+            format!("anonymous:{id}")
+        } else {
+            id
+        }
+    });
     (
         account.or(of_account).or_else(|| oa_id.map(str::to_owned)),
         person,
@@ -282,6 +332,10 @@ fn attachments(event: &Value, hints: &mut Vec<String>) {
             Some(url) if kind == "link" => hints.push(format!("link:{url}")),
             Some(_) | None => hints.push(format!("attachment:{kind}")),
         }
+        let at = |part: &str| text(attachment, &format!("/payload/coordinates/{part}"));
+        if let (Some(latitude), Some(longitude)) = (at("latitude"), at("longitude")) {
+            hints.push(format!("location:{latitude},{longitude}"));
+        }
     }
 }
 
@@ -300,7 +354,7 @@ fn list<'a>(value: &'a Value, pointer: &str) -> impl Iterator<Item = &'a Value> 
 }
 
 /// Text or number as text; empty counts as missing. Zalo's ids are 64-bit numbers as text.
-fn text(value: &Value, pointer: &str) -> Option<String> {
+pub(super) fn text(value: &Value, pointer: &str) -> Option<String> {
     match value.pointer(pointer)? {
         Value::String(s) if !s.is_empty() => Some(s.clone()),
         Value::Number(n) => Some(n.to_string()),

@@ -3,8 +3,13 @@
 //! A chat never makes a confirmed order. Zalo redelivers for up to 12 hours with the same body
 //! and wants its 200 within 2 seconds, after which it may switch the webhook off.
 
+mod answer;
 mod events;
+mod messages;
 mod oauth;
+pub mod template;
+
+use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use http::{Method, Request, Response};
@@ -15,11 +20,12 @@ use serde_json::Value;
 
 use super::{Built, ChannelContext, ChannelEntry, plain_answer};
 use crate::channel::{CallContext, Channel, Fetched, Tokens, Wanted};
+use crate::feedback::Messages;
 use crate::inbound::{
     Acknowledgement, Inbound, Normalized, Notice, NoticeKind, PayloadError, RawWebhook, Received,
     Rejection, Verdict, VerifiedWebhook,
 };
-use crate::settings::{self, Secrets};
+use crate::settings::{self, Secrets, SettingsError};
 use crate::signature;
 use crate::url::BaseUrl;
 
@@ -50,6 +56,30 @@ pub struct Settings {
     /// Token calls.
     #[serde(default = "default_oauth_url")]
     pub oauth_url: BaseUrl,
+    /// Calls of template messages.
+    #[serde(default = "default_template_url")]
+    pub template_url: BaseUrl,
+    /// So long after a person's last word the account may answer, hours. Answers after 48 hours are
+    /// said to cost, and to end after seven days.
+    #[serde(default = "default_reply_window_h")]
+    pub reply_window_h: u32,
+    /// The app demands `appsecret_proof` with every call.
+    #[serde(default)]
+    pub appsecret_proof: bool,
+    /// News → the template that tells it to a buyer's phone: `draft_confirmed`, `accepted`,
+    /// `shipped`, `delivered`, `delivery_failed`, `cancelled`, `refunded`,
+    /// `installation_scheduled`.
+    #[serde(default)]
+    pub templates: BTreeMap<String, template::Template>,
+    /// `development` sends templates to administrators of the account only, for tests.
+    #[serde(default)]
+    pub template_mode: Option<String>,
+    /// Templates are held from this hour on, Vietnam's time.
+    #[serde(default = "default_quiet_from_h")]
+    pub quiet_from_h: u8,
+    /// And go again from this one.
+    #[serde(default = "default_quiet_to_h")]
+    pub quiet_to_h: u8,
 }
 
 fn default_base_url() -> BaseUrl {
@@ -58,6 +88,22 @@ fn default_base_url() -> BaseUrl {
 
 fn default_oauth_url() -> BaseUrl {
     BaseUrl::parse("https://oauth.zaloapp.com").expect("invariant: a constant address")
+}
+
+fn default_template_url() -> BaseUrl {
+    BaseUrl::parse("https://business.openapi.zalo.me").expect("invariant: a constant address")
+}
+
+fn default_reply_window_h() -> u32 {
+    48
+}
+
+fn default_quiet_from_h() -> u8 {
+    22
+}
+
+fn default_quiet_to_h() -> u8 {
+    6
 }
 
 /// JSON Schema of the settings.
@@ -71,12 +117,22 @@ pub fn schema() -> Schema {
 /// # Errors
 /// When the settings are wrong.
 pub fn build(value: &Value, _context: &ChannelContext) -> Built {
+    Ok(Box::new(zalo_of(value)?))
+}
+
+/// The account with its own functions: template messages are for orders of every channel, so they
+/// are no feedback on orders of this one ([`template`]).
+///
+/// # Errors
+/// When the settings are wrong.
+pub fn zalo_of(value: &Value) -> Result<Zalo, SettingsError> {
     let settings: Settings = settings::read(value)?;
     if settings.app_id.is_empty() {
-        return Err(settings::SettingsError::new("app_id", "must not be empty"));
+        return Err(SettingsError::new("app_id", "must not be empty"));
     }
+    template::check(&settings)?;
     let oauth = oauth::Oauth::new(&settings)?;
-    Ok(Box::new(Zalo { settings, oauth }))
+    Ok(Zalo { settings, oauth })
 }
 
 /// One Official Account.
@@ -144,7 +200,7 @@ impl Channel for Zalo {
     }
 
     fn read_fetch(&self, _: Wanted<'_>, _: &[Bytes], response: &Response<Bytes>) -> Fetched {
-        oauth::read_call(response)
+        answer::fetched(response)
     }
 
     fn normalize(&self, _document: &[u8]) -> Normalized {
@@ -155,6 +211,10 @@ impl Channel for Zalo {
 
     fn tokens(&self) -> Option<&dyn Tokens> {
         Some(&self.oauth)
+    }
+
+    fn messages(&self) -> Option<&dyn Messages> {
+        Some(self)
     }
 }
 

@@ -1,4 +1,4 @@
-//! Tokens of an Official Account (OAuth v4), and errors inside HTTP 200.
+//! Tokens of an Official Account (OAuth v4).
 
 use bytes::Bytes;
 use http::{HeaderValue, Method, Request, Response, Uri, header};
@@ -7,10 +7,9 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 
 use super::Settings;
-use crate::channel::{Fetched, Refreshed, TokenPair, Tokens};
+use crate::channel::{Refreshed, TokenPair, Tokens};
 use crate::form;
 use crate::settings::SettingsError;
-use crate::url::retry_after_s;
 
 /// "Three months" in Zalo's documents, on the short side.
 const REFRESH_TOKEN_LIVES_S: i64 = 89 * 86_400;
@@ -127,34 +126,7 @@ fn pair(body: &Value, now: Timestamp) -> Option<TokenPair> {
     })
 }
 
-/// Sorts an answer of the Official Account API: HTTP is 200, `error` says what happened. The
-/// codes are those of this API; the template API gives some of them other meanings.
-pub(super) fn read_call(response: &Response<Bytes>) -> Fetched {
-    let status = response.status();
-    let after_s = retry_after_s(response.headers());
-    let code = serde_json::from_slice::<Value>(response.body())
-        .ok()
-        .and_then(|body| error_code(&body));
-    let Some(code) = code else {
-        let reason = format!("HTTP {}: no error code in the answer", status.as_u16());
-        return if status.is_success() || status == 429 || status.is_server_error() {
-            Fetched::Retry { after_s, reason }
-        } else {
-            Fetched::Refused { reason }
-        };
-    };
-    let reason = format!("Zalo error {code}");
-    match code {
-        0 => Fetched::Document(response.body().clone()),
-        -216 | -220 | -124 => Fetched::TokenExpired,
-        -100 | -32 => Fetched::Retry { after_s, reason },
-        // Out of balance or quota, and permissions of app and account.
-        -115 | -144 | -147 | -120 | -135 | -136 | -138 | -105..=-101 => Fetched::Account { reason },
-        _ => Fetched::Refused { reason },
-    }
-}
-
-fn error_code(body: &Value) -> Option<i64> {
+pub(super) fn error_code(body: &Value) -> Option<i64> {
     match body.get("error")? {
         Value::Number(number) => number.as_i64(),
         Value::String(text) => text.parse().ok(),

@@ -1,0 +1,135 @@
+//! Giving money back: which payments there are, what has gone back of them, and what staff asked
+//! for. Only through the provider that took the money, and never more than it took.
+
+use jiff::Timestamp;
+
+use crate::money::Amount;
+use crate::payment::{PaymentFact, PaymentState};
+
+use super::Order;
+use super::effects::EffectState;
+use super::fact::{Action, Command};
+
+/// A refund that staff asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct RefundAsked {
+    /// The command's id: one refund per command.
+    pub(crate) command: String,
+    /// The payment channel that took the money.
+    pub(crate) provider: String,
+    pub(crate) reference: String,
+    pub(crate) transaction: String,
+    pub(crate) amount: Amount,
+    pub(crate) paid: Amount,
+    pub(crate) paid_at: Timestamp,
+    pub(crate) text: String,
+    pub(crate) actor: String,
+}
+
+impl Order {
+    /// Money that came in, by provider.
+    pub(super) fn incoming(&self) -> impl Iterator<Item = &PaymentFact> {
+        self.payments
+            .values()
+            .filter(|payment| matches!(payment.state, PaymentState::Paid | PaymentState::Suspect))
+    }
+
+    /// All refunds that staff asked for and whose payment is known, in the order of their times.
+    pub(crate) fn refunds_asked(&self) -> Vec<RefundAsked> {
+        self.staff
+            .in_order()
+            .into_iter()
+            .filter_map(|command| self.refund_of(command))
+            .collect()
+    }
+
+    fn refund_of(&self, command: &Command) -> Option<RefundAsked> {
+        let Action::Refund {
+            reference,
+            transaction,
+            amount,
+        } = &command.action
+        else {
+            return None;
+        };
+        let payment = self.payment(reference, transaction)?;
+        Some(RefundAsked {
+            command: command.id.clone(),
+            provider: payment.provider.clone(),
+            reference: reference.clone(),
+            transaction: transaction.clone(),
+            amount: *amount,
+            paid: payment.amount,
+            paid_at: payment.at,
+            text: command.reason.clone(),
+            actor: command.actor.clone(),
+        })
+    }
+
+    fn payment(&self, reference: &str, transaction: &str) -> Option<&PaymentFact> {
+        self.incoming()
+            .find(|payment| payment.reference == reference && payment.transaction == transaction)
+    }
+
+    /// What refunds through providers have given back so far.
+    pub(super) fn refunded_by_us(&self) -> Amount {
+        self.refunds_asked()
+            .iter()
+            .filter(|refund| {
+                let key = self.refund_key(&refund.command);
+                matches!(self.effects.get(&key), Some(EffectState::Done { .. }))
+            })
+            .fold(Amount::ZERO, |sum, refund| {
+                sum.saturating_add(refund.amount)
+            })
+    }
+
+    /// The key of a refund's task.
+    pub(crate) fn refund_key(&self, command: &str) -> String {
+        format!("{}.channel.{command}.refund", self.code.as_str())
+    }
+
+    /// Whether so much of the payment may still go back; else why not, for staff.
+    pub(super) fn may_refund(
+        &self,
+        reference: &str,
+        transaction: &str,
+        amount: Amount,
+    ) -> Result<(), String> {
+        let Some(payment) = self.payment(reference, transaction) else {
+            return Err("it has no such payment; see `payment.received`".to_owned());
+        };
+        if payment.provider.is_empty() {
+            return Err(
+                "the payment came in before providers were noted; refund it at the \
+                        provider and let it report"
+                    .to_owned(),
+            );
+        }
+        if amount <= Amount::ZERO {
+            return Err("a refund must be more than 0".to_owned());
+        }
+        let refused = |command: &str| {
+            matches!(
+                self.effects.get(&self.refund_key(command)),
+                Some(EffectState::Refused { .. } | EffectState::Withdrawn { .. })
+            )
+        };
+        let asked = self
+            .refunds_asked()
+            .iter()
+            .filter(|refund| {
+                refund.reference == reference
+                    && refund.transaction == transaction
+                    && !refused(&refund.command)
+            })
+            .fold(Amount::ZERO, |sum, refund| {
+                sum.saturating_add(refund.amount)
+            });
+        let left = payment.amount.saturating_sub(asked);
+        if amount > left {
+            return Err(format!("only {left} of this payment is left to refund"));
+        }
+        Ok(())
+    }
+}

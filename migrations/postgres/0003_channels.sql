@@ -1,0 +1,60 @@
+-- Tasks that belong to no order: stock levels and messages for a channel.
+ALTER TABLE task ALTER COLUMN order_id DROP NOT NULL;
+ALTER TABLE task ADD CONSTRAINT task_has_order CHECK (order_id IS NOT NULL OR op IN ('set_stock', 'send_message'));
+
+-- What a channel was last told of an article's stock.
+CREATE TABLE stock_told (
+    channel      TEXT COLLATE "C"    NOT NULL,
+    channel_sku  TEXT COLLATE "C"    NOT NULL,
+    sku          TEXT COLLATE "C"    NOT NULL,
+    available    BIGINT NOT NULL,
+    sequence     BIGINT NOT NULL,
+    updated_at   BIGINT NOT NULL,
+    CONSTRAINT stock_told_pk PRIMARY KEY (channel, channel_sku)
+);
+
+-- Messages per channel and hour (hours since 1970), for expecting them.
+CREATE TABLE channel_hour (
+    channel      TEXT COLLATE "C"    NOT NULL,
+    hour         BIGINT NOT NULL,
+    messages     BIGINT NOT NULL,
+    CONSTRAINT channel_hour_pk PRIMARY KEY (channel, hour)
+);
+
+-- Payments that providers were asked about.
+CREATE TABLE payment_question (
+    channel      TEXT COLLATE "C"    NOT NULL,
+    reference    TEXT COLLATE "C"    NOT NULL,
+    asked        BIGINT NOT NULL,
+    next_at      BIGINT NOT NULL,
+    state        TEXT COLLATE "C"    NOT NULL CONSTRAINT payment_question_state_known CHECK (state IN ('open', 'answered', 'unknown', 'given_up')),
+    detail       TEXT COLLATE "C",
+    updated_at   BIGINT NOT NULL,
+    CONSTRAINT payment_question_pk PRIMARY KEY (channel, reference)
+);
+
+-- Livestreams with the codes that their viewers write.
+CREATE TABLE live (
+    id           TEXT COLLATE "C"    NOT NULL CONSTRAINT live_pk PRIMARY KEY,
+    channel      TEXT COLLATE "C"    NOT NULL,
+    post         TEXT COLLATE "C"    NOT NULL,
+    updated_at   BIGINT NOT NULL,
+    version      BIGINT NOT NULL,
+    doc          TEXT COLLATE "C"    NOT NULL,
+    CONSTRAINT live_post UNIQUE (channel, post)
+);
+
+-- What a channel's poll or reconciliation brought that no push had.
+CREATE TABLE found_by_poll (
+    channel      TEXT COLLATE "C"    NOT NULL CONSTRAINT found_by_poll_pk PRIMARY KEY,
+    orders       BIGINT NOT NULL,
+    updated_at   BIGINT NOT NULL
+);
+
+-- Webhook subscriptions as they were when last looked after.
+CREATE TABLE subscription (
+    channel      TEXT COLLATE "C"    NOT NULL CONSTRAINT subscription_pk PRIMARY KEY,
+    state        TEXT COLLATE "C"    NOT NULL,
+    detail       TEXT COLLATE "C",
+    checked_at   BIGINT NOT NULL
+);
