@@ -83,6 +83,7 @@ pub(crate) struct TikiShop {
     events: Vec<(u64, Value)>,
     last_event: u64,
     acknowledged: u64,
+    pulls: u64,
     subscriptions: BTreeSet<String>,
     token: String,
     calls_left: u32,
@@ -98,6 +99,7 @@ impl TikiShop {
             events: Vec::new(),
             last_event: 0,
             acknowledged: 0,
+            pulls: 0,
             subscriptions: types.map(str::to_owned).into(),
             token: secrets.tiki_tokens.access.clone(),
             calls_left: CALLS_PER_TOKEN,
@@ -118,6 +120,11 @@ impl TikiShop {
     /// Events that nobody has acknowledged.
     pub(crate) fn waiting(&self) -> usize {
         self.events.len()
+    }
+
+    /// Whether anybody reads the queue at all.
+    pub(crate) fn has_reader(&self) -> bool {
+        self.pulls > 0
     }
 }
 
@@ -296,6 +303,7 @@ fn act(world: &Arc<World>, call: &Call) -> Reply {
 /// The acknowledgement of a batch is a mark: everything up to it is forgotten.
 fn pull(world: &World, ack_id: &Value) -> Reply {
     let mut shop = held(&world.tiki);
+    shop.pulls += 1;
     if let Some(text) = ack_id.as_str() {
         let mark = mark(text).filter(|mark| *mark <= shop.last_event);
         let Some(mark) = mark else {

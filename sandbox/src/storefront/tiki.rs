@@ -2,7 +2,7 @@
 //! at least once and in order; some events stand in it twice.
 
 use std::{
-    sync::{Arc, atomic::Ordering},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -209,11 +209,12 @@ pub(crate) async fn complete(world: &Arc<World>, code: &str) {
     }
 }
 
-/// Waits until the queue is empty: whoever pulls has then acknowledged everything.
+/// Waits until the queue is empty: whoever pulls has then acknowledged everything. What stands in a
+/// queue that nobody reads is lost at once.
 pub(super) async fn drained(run: &Arc<Run>) {
     let started = Instant::now();
-    while held(&run.world.tiki).waiting() > 0 || run.stragglers.load(Ordering::SeqCst) > 0 {
-        if started.elapsed() > PATIENCE {
+    while held(&run.world.tiki).waiting() > 0 {
+        if started.elapsed() > PATIENCE || !held(&run.world.tiki).has_reader() {
             let left = held(&run.world.tiki).waiting();
             run.count(CONNECTOR, |sent| {
                 sent.lost += u64::try_from(left).unwrap_or(u64::MAX);
