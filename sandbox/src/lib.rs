@@ -162,6 +162,7 @@ impl Sandbox {
             ("facebook".to_owned(), Partner::Facebook),
             ("zalo".to_owned(), Partner::Zalo),
             ("zalo_oauth".to_owned(), Partner::ZaloOauth),
+            ("tiki".to_owned(), Partner::Tiki),
             ("vnpay".to_owned(), Partner::Provider(Provider::Vnpay)),
             ("momo".to_owned(), Partner::Provider(Provider::Momo)),
             ("zalopay".to_owned(), Partner::Provider(Provider::ZaloPay)),

@@ -93,6 +93,7 @@ fn state(sandbox: &Sandbox) -> Value {
         "tokens": {
             "lazada": sandbox.secrets().lazada_tokens,
             "shopee": sandbox.secrets().shopee_tokens,
+            "tiki": sandbox.secrets().tiki_tokens,
             "tiktok": sandbox.secrets().tiktok_tokens,
             "zalo": sandbox.secrets().zalo_tokens,
         },

@@ -25,6 +25,8 @@ pub mod channel {
     pub const SAPO_OMNI: &str = "sapo-omni";
     /// The Shopee shop.
     pub const SHOPEE: &str = "shopee-vn";
+    /// The Tiki shop.
+    pub const TIKI: &str = "tiki-vn";
     /// The TikTok Shop.
     pub const TIKTOK: &str = "tiktok-vn";
     /// The Facebook page.
@@ -116,6 +118,16 @@ pub struct Secrets {
     pub shopee_callback_url: String,
     /// First tokens of the shop.
     pub shopee_tokens: TokenPair,
+    /// Tiki's app.
+    pub tiki_client_id: String,
+    /// The app's secret.
+    pub tiki_client_secret: String,
+    /// The code of the event queue.
+    pub tiki_queue: String,
+    /// Tiki's id of the seller's warehouse.
+    pub tiki_seller_inventory: u64,
+    /// A first access token; an in-house app has no refresh token, whatever stands in its place.
+    pub tiki_tokens: TokenPair,
     /// Meta's app.
     pub facebook_app_id: String,
     /// TikTok Shop's app.
@@ -221,6 +233,15 @@ impl Default for Secrets {
                 refresh: "6b1c2d3e4f5061728394a5b6c7d8e9f0".to_owned(),
                 expires_in_s: 14_400,
             },
+            tiki_client_id: "6249716820922226".to_owned(),
+            tiki_client_secret: "sandbox_tiki_client_secret_0001".to_owned(),
+            tiki_queue: "2b4f1c6e-0000-4000-8000-000000000001".to_owned(),
+            tiki_seller_inventory: 900_123,
+            tiki_tokens: TokenPair {
+                access: "tikiSandboxAccess0001".to_owned(),
+                refresh: "none".to_owned(),
+                expires_in_s: 3_599,
+            },
             facebook_app_id: "1000000000000001".to_owned(),
             tiktok_app_key: "6fh5sandbox001".to_owned(),
             tiktok_app_secret: "sandbox_tiktok_app_secret_0001".to_owned(),
@@ -310,6 +331,7 @@ impl Secrets {
             ("KENH_LAZADA_APP_SECRET", &self.lazada_app_secret),
             ("KENH_SHOPEE_PARTNER_KEY", &self.shopee_partner_key),
             ("KENH_SHOPEE_PUSH_KEY", &self.shopee_push_key),
+            ("KENH_TIKI_CLIENT_SECRET", &self.tiki_client_secret),
             ("KENH_TIKTOK_APP_SECRET", &self.tiktok_app_secret),
             ("KENH_FACEBOOK_APP_SECRET", &self.facebook_app_secret),
             ("KENH_FACEBOOK_VERIFY_TOKEN", &self.facebook_verify_token),

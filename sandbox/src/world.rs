@@ -19,7 +19,7 @@ use crate::{
     faults::{Faults, hash},
     partners::{
         facebook::Page, lazada::LazadaShop, money::Money, shopee::Shop, shops::Shops,
-        tiktok::TikTokShop, website::Listener, woocommerce::Site, zalo::Account,
+        tiki::TikiShop, tiktok::TikTokShop, website::Listener, woocommerce::Site, zalo::Account,
     },
     secrets::Secrets,
 };
@@ -37,6 +37,7 @@ pub(crate) struct World {
     pub(crate) ledger: Mutex<Ledger>,
     pub(crate) lazada: Mutex<LazadaShop>,
     pub(crate) shopee: Mutex<Shop>,
+    pub(crate) tiki: Mutex<TikiShop>,
     pub(crate) tiktok: Mutex<TikTokShop>,
     pub(crate) woocommerce: Mutex<Site>,
     pub(crate) facebook: Mutex<Page>,
@@ -90,6 +91,7 @@ impl World {
             faults: Faults::new(options.seed, options.faults),
             lazada: Mutex::new(LazadaShop::new(&secrets)),
             shopee: Mutex::new(Shop::new(&secrets)),
+            tiki: Mutex::new(TikiShop::new(&secrets)),
             tiktok: Mutex::new(TikTokShop::new(&secrets)),
             woocommerce: Mutex::new(Site::default()),
             facebook: Mutex::new(Page::new(&secrets)),

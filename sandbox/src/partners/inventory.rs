@@ -9,7 +9,7 @@ use super::{
     callback::{Happening, report},
     lazada, shopee,
     target::{Ask, Effect, Then, no_such_call, not_found},
-    tiktok,
+    tiki, tiktok,
 };
 use crate::{
     books::{
@@ -288,6 +288,7 @@ pub(crate) async fn live(world: &Arc<World>, target: &str, id: &str, life: u32) 
         if state == FulfillmentState::Delivered {
             lazada::delivered(world, &sold.0, &sold.1);
             shopee::delivered(world, &sold.0, &sold.1);
+            tiki::delivered(world, &sold.0, &sold.1);
             tiktok::delivered(world, &sold.0, &sold.1);
         }
     }

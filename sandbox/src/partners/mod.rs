@@ -14,6 +14,7 @@ pub(crate) mod service_center;
 pub(crate) mod shopee;
 pub(crate) mod shops;
 pub(crate) mod target;
+pub(crate) mod tiki;
 pub(crate) mod tiktok;
 pub(crate) mod vnpay;
 pub(crate) mod website;
@@ -47,6 +48,7 @@ pub(crate) enum Partner {
     Lazada,
     LazadaAuth,
     Shopee,
+    Tiki,
     TikTok,
     TikTokAuth,
     WooCommerce,
@@ -231,6 +233,7 @@ async fn answer(
         Partner::Lazada => lazada::answer(&world, call).await,
         Partner::LazadaAuth => lazada::auth(&world, call).await,
         Partner::Shopee => shopee::answer(&world, call).await,
+        Partner::Tiki => tiki::answer(&world, call).await,
         Partner::TikTok => tiktok::answer(&world, call).await,
         Partner::TikTokAuth => tiktok::refresh(&world, call).await,
         Partner::WooCommerce => woocommerce::answer(&world, call).await,

@@ -12,6 +12,7 @@ mod shapes;
 pub(crate) mod shopee;
 pub(crate) mod shops;
 pub(crate) mod staff;
+pub(crate) mod tiki;
 pub(crate) mod tiktok;
 pub(crate) mod transfers;
 pub(crate) mod vnpay;
@@ -365,6 +366,7 @@ enum Story {
     WooCommerce,
     Lazada,
     Shopee,
+    Tiki,
     TikTok,
     Platform,
     Facebook,
@@ -392,7 +394,7 @@ const WHEEL: [Story; 20] = [
     Story::Platform,
     Story::Platform,
     Story::Vnpay,
-    Story::Shopee,
+    Story::Tiki,
     Story::Paid,
 ];
 
@@ -429,6 +431,7 @@ pub(crate) async fn run(
     while run.stragglers.load(Ordering::SeqCst) > 0 {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
+    tiki::drained(&run).await;
     selling.store(0, Ordering::SeqCst);
     if desk.await.is_err() {
         run.unexpected("the staff desk stopped early".to_owned());
@@ -475,6 +478,7 @@ async fn tell(run: &Arc<Run>, number: u32) {
         Story::Lazada => lazada::order(run, &mut rng, number).await,
         Story::Platform => shops::order(run, &mut rng, number, platform(number)).await,
         Story::Shopee => shopee::order(run, &mut rng, number).await,
+        Story::Tiki => tiki::order(run, &mut rng, number).await,
         Story::TikTok => tiktok::order(run, &mut rng, number).await,
         Story::Facebook => facebook::cart(run, &mut rng, number).await,
         Story::Hotline => {
@@ -504,6 +508,7 @@ async fn tell(run: &Arc<Run>, number: u32) {
             4 => facebook::forge(run, &mut rng, number).await,
             5 => zalo::forge(run, &mut rng, number).await,
             6 => forge_callback(run, number).await,
+            18 => tiki::forge(run, &mut rng, number).await,
             7..=11 => paid::forge(run, number, slot - 7).await,
             13 => lazada::forge(run, &mut rng, number).await,
             14 => tiktok::forge(run, &mut rng, number).await,

@@ -150,6 +150,51 @@ fn a_shopee_order_reads_like_the_vendors() {
 }
 
 #[test]
+fn a_tiki_order_and_its_events_read_like_the_vendors() {
+    let order = tiki::Sold {
+        code: "512345678".to_owned(),
+        basket: basket(),
+        cod: false,
+        created: seconds(),
+    };
+    let (invented, missing) = differences(
+        &order.document("queueing"),
+        &fixture("tiki/order_ordinary.json"),
+    );
+    assert_eq!(invented, Vec::<String>::new());
+    // What Tiki writes for its own people, and the finer parts of groups that are there.
+    let needless = [
+        "applied_rule_ids",
+        "backend_id",
+        "billing_address",
+        "delivery",
+        "dropship_already",
+        "invoice.",
+        "is_bookcare",
+        "is_flower_gift",
+        "is_vat_exporting",
+        "items.",
+        "labels",
+        "main_",
+        "platform",
+        "shipment_mappings",
+        "shipping.",
+        "tikixu_point_earning",
+    ];
+    let left_out: Vec<&String> = missing
+        .iter()
+        .filter(|name| !needless.iter().any(|part| name.starts_with(part)))
+        .collect();
+    assert_eq!(left_out, Vec::<&String>::new());
+    let real = fixture("tiki/queue_pull_events.json");
+    let made = tiki::event(&run().world, "512345678", "picking", 1_790_308_800);
+    assert_eq!(
+        differences(&made, &real["events"][1]),
+        (Vec::new(), Vec::new())
+    );
+}
+
+#[test]
 fn calls_read_like_the_vendors() {
     let real = fixture("stringee/event_created_inbound.json");
     let made = phone::state("call-1", "created", "84901234567", false);

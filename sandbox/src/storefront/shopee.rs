@@ -23,6 +23,9 @@ pub(crate) const CONNECTOR: &str = "shopee";
 /// The vendor's ladder of 5 min, 30 min and 3 h, a thousand times faster.
 const LADDER: &[u64] = &[300, 1_800, 10_800];
 
+/// Shopee waits so long for a seller's answer, times 20 ms.
+const PATIENCE_WITH_A_SELLER: u32 = 100;
+
 pub(super) struct ShopeeOrder {
     pub(super) order_sn: String,
     pub(super) basket: Basket,
@@ -90,7 +93,7 @@ impl ShopeeOrder {
             "cancel_reason": if cancelled { "Buyer Request to Cancel" } else { "" },
             "fulfillment_flag": "fulfilled_by_local_seller", "pickup_done_time": 0,
             "invoice_data": null, "order_chargeable_weight_gram": 1000, "return_request_due_date": 0,
-            "package_list": [{"package_number": format!("OFG{:018}", hash(2, &self.order_sn) % 1_000_000_000_000),
+            "package_list": [{"package_number": package(&self.order_sn),
                 "logistics_status": "LOGISTICS_NOT_START", "shipping_carrier": "SPX Express"}],
         });
         if let Some(total) = total {
@@ -99,19 +102,29 @@ impl ShopeeOrder {
         document
     }
 
-    /// Moves the shop's own state; update times never stand still.
+    /// Moves the shop's own state; update times never stand still, whoever moved it last.
     fn put(&mut self, world: &World, status: &'static str) {
-        self.updated = seconds().max(self.updated + 1);
+        let mut shop = held(&world.shopee);
+        let before = shop.orders.get(&self.order_sn);
+        let last = before.map_or(self.updated, |order| order.update_time.max(self.updated));
+        self.updated = seconds().max(last + 1);
         let order = ShopOrder {
             status,
             document: self.document(status),
             update_time: self.updated,
             bait: false,
+            seller_voucher: self.basket.seller_discount,
+            numbered: before.is_some_and(|order| order.numbered),
+            label_asked: 0,
         };
-        held(&world.shopee)
-            .orders
-            .insert(self.order_sn.clone(), order);
+        shop.orders.insert(self.order_sn.clone(), order);
     }
+}
+
+/// The shop's own state of an order.
+fn status_of(world: &World, order_sn: &str) -> &'static str {
+    let shop = held(&world.shopee);
+    shop.orders.get(order_sn).map_or("", |order| order.status)
 }
 
 /// `Nguyễn Thị Lan` → `N******n`.
@@ -187,7 +200,7 @@ pub(crate) async fn greet(run: &Arc<Run>) {
 pub(crate) async fn order(run: &Arc<Run>, rng: &mut Rng, number: u32) {
     let tag = hash(run.scenario.seed, &format!("shopee {number}"));
     let order_sn = format!("{}{:08X}", stamp(), tag & 0xffff_ffff);
-    let basket = Basket::fill(rng, &run.scenario.catalog);
+    let basket = with_voucher(Basket::fill(rng, &run.scenario.catalog), rng);
     run.sold(CONNECTOR, channel::SHOPEE, &order_sn, &basket, Cash::Untold);
     let created = seconds();
     let cod = rng.u8(0..3) == 0;
@@ -216,14 +229,52 @@ pub(crate) async fn order(run: &Arc<Run>, rng: &mut Rng, number: u32) {
         return;
     }
     run.pause(rng, 400).await;
-    if held(&run.world.ledger).any_shipped(channel::SHOPEE, &order_sn) {
+    let shipped = || held(&run.world.ledger).any_shipped(channel::SHOPEE, &order_sn);
+    if shipped() || status_of(&run.world, &order_sn) == "CANCELLED" {
         return; // The app offers no cancellation any more.
+    }
+    if run.chance(&format!("wish:{order_sn}"), 40) {
+        order.put(&run.world, "IN_CANCEL");
+        push(run, &order_sn, "IN_CANCEL", order.updated).await;
+        if decided(run, &order_sn).await {
+            return;
+        }
+        if shipped() {
+            order.put(&run.world, "READY_TO_SHIP");
+            push(run, &order_sn, "READY_TO_SHIP", order.updated).await;
+            return;
+        }
     }
     run.cancelled(CONNECTOR, channel::SHOPEE, &order_sn);
     order.put(&run.world, "CANCELLED");
     push(run, &order_sn, "CANCELLED", order.updated).await;
     // Seen in the wild: the first state once more, after the last.
     push(run, &order_sn, "UNPAID", unpaid_at).await;
+}
+
+/// Waits a while for the seller to answer a buyer who wishes to cancel; true when it was answered.
+/// Shopee decides by itself afterwards.
+async fn decided(run: &Arc<Run>, order_sn: &str) -> bool {
+    for _ in 0..PATIENCE_WITH_A_SELLER {
+        match status_of(&run.world, order_sn) {
+            "IN_CANCEL" => tokio::time::sleep(Duration::from_millis(20)).await,
+            "CANCELLED" => {
+                run.cancelled(CONNECTOR, channel::SHOPEE, order_sn);
+                return true;
+            }
+            _ => return true,
+        }
+    }
+    false
+}
+
+/// One basket in five comes with a voucher of the shop.
+fn with_voucher(mut basket: Basket, rng: &mut Rng) -> Basket {
+    let items: Vec<i64> = basket.lines.iter().map(super::BasketLine::total).collect();
+    if rng.u8(0..5) == 0 && items.iter().all(|total| *total > 500_000) {
+        basket.seller_discount = 50_000;
+    }
+    basket
 }
 
 /// `261124`: Shopee's numbers begin with the day.
@@ -239,7 +290,7 @@ pub(crate) async fn complete(world: &Arc<World>, order_sn: &str) {
         let Some(order) = shop
             .orders
             .get_mut(order_sn)
-            .filter(|o| o.status == "READY_TO_SHIP")
+            .filter(|o| matches!(o.status, "READY_TO_SHIP" | "PROCESSED"))
         else {
             return;
         };
@@ -249,7 +300,28 @@ pub(crate) async fn complete(world: &Arc<World>, order_sn: &str) {
         order.document["update_time"] = json!(order.update_time);
         order.update_time
     };
-    let envelope = envelope(world, order_sn, "COMPLETED", update_time);
+    moved(world, order_sn, "COMPLETED", update_time).await;
+}
+
+/// The shop's state has moved by somebody's word: a push says so.
+pub(crate) async fn moved(world: &Arc<World>, order_sn: &str, status: &str, update_time: i64) {
+    announce(world, &envelope(world, order_sn, status, update_time)).await;
+}
+
+/// The carrier has numbered a parcel (code 4).
+pub(crate) async fn numbered(world: &Arc<World>, order_sn: &str, number: &str) {
+    let tag = hash(world.options.seed, &format!("number {order_sn}"));
+    let envelope = json!({
+        "msg_id": format!("{tag:016x}{:016x}", tag.rotate_left(17)),
+        "data": {"ordersn": order_sn, "forder_id": tag.to_string(),
+                 "package_number": package(order_sn), "tracking_no": number},
+        "shop_id": world.secrets.shopee_shop_id, "code": 4, "timestamp": seconds(),
+    });
+    announce(world, &envelope).await;
+}
+
+/// Pushes until somebody takes it, or it goes to the lost ones.
+async fn announce(world: &Arc<World>, envelope: &Value) {
     let body = envelope.to_string().into_bytes();
     let secrets = &world.secrets;
     let signature = signing::shopee_push(
@@ -275,7 +347,12 @@ pub(crate) async fn complete(world: &Arc<World>, order_sn: &str) {
         }
         tokio::time::sleep(backoff(attempt)).await;
     }
-    held(&world.shopee).lose(&envelope);
+    held(&world.shopee).lose(envelope);
+}
+
+/// The only parcel of an order.
+fn package(order_sn: &str) -> String {
+    format!("OFG{:018}", hash(2, order_sn) % 1_000_000_000_000)
 }
 
 /// A push with another key, about an order that the API would even show.
@@ -296,6 +373,9 @@ pub(crate) async fn forge(run: &Arc<Run>, rng: &mut Rng, number: u32) {
         document: order.document("READY_TO_SHIP"),
         update_time: created,
         bait: true,
+        seller_voucher: 0,
+        numbered: false,
+        label_asked: 0,
     };
     held(&run.world.shopee)
         .orders

@@ -3,6 +3,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex},
+    time::Duration,
 };
 
 use axum::{
@@ -70,6 +71,35 @@ impl Door {
         order["status"] = json!(status);
     }
 
+    /// Pulls Tiki's event queue until the task is aborted.
+    pub fn pull_tiki(&self, sandbox: &sandbox::Sandbox) -> tokio::task::JoinHandle<()> {
+        let (door, secrets) = (self.clone(), sandbox.secrets().clone());
+        let base = sandbox.addresses()["tiki"].clone();
+        tokio::spawn(async move {
+            let mut tiki = Tiki {
+                token: secrets.tiki_tokens.access.clone(),
+                client: reqwest::Client::new(),
+                secrets,
+                base,
+            };
+            let mut ack = Value::Null;
+            loop {
+                let queue = tiki.secrets.tiki_queue.clone();
+                let path = format!("/integration/v1/queues/{queue}/events/pull");
+                let body = json!({ "ack_id": ack });
+                let batch = tiki.call(Method::POST, &path, Some(&body)).await;
+                for event in batch["events"].as_array().unwrap() {
+                    let code = event["payload"]["order_code"].as_str().unwrap();
+                    let path = format!("/integration/v2/orders/{code}");
+                    let order = tiki.call(Method::GET, &path, None).await;
+                    door.order("tiki-vn", &read_tiki(&order), "on_hold");
+                }
+                ack = batch["ack_id"].clone();
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        })
+    }
+
     /// Whether the message carries its vendor's signature.
     fn genuine(&self, channel: &str, headers: &HeaderMap, body: &[u8], uri: &Uri) -> bool {
         let header = |name: &str| {
@@ -132,6 +162,8 @@ impl Door {
                 header("x-zevent-signature")
                     == signing::zalo(&secrets.zalo_app_id, body, at, &secrets.zalo_oa_secret)
             }
+            // Tiki pushes nothing.
+            "tiki-vn" => false,
             "vnpay" => {
                 let query = uri.query().unwrap();
                 let (signed, hash) = query.split_once("&vnp_SecureHash=").unwrap();
@@ -209,6 +241,81 @@ impl Door {
             "02"
         }
     }
+}
+
+/// A client of Tiki's API.
+pub struct Tiki {
+    pub client: reqwest::Client,
+    pub secrets: sandbox::Secrets,
+    pub base: String,
+    pub token: String,
+}
+
+impl Tiki {
+    /// Until it works, with a new token when the old one has died.
+    async fn call(&mut self, method: Method, path: &str, body: Option<&Value>) -> Value {
+        loop {
+            if let Some((status, answer)) = self.try_call(&method, path, body).await {
+                match status {
+                    200 => return answer,
+                    401 => self.token = self.new_token().await,
+                    _ => {}
+                }
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+
+    /// Status and body of a whole answer.
+    pub async fn try_call(
+        &self,
+        method: &Method,
+        path: &str,
+        body: Option<&Value>,
+    ) -> Option<(u16, Value)> {
+        let mut request = self
+            .client
+            .request(method.clone(), format!("{}{path}", self.base))
+            .timeout(Duration::from_millis(1500))
+            .bearer_auth(&self.token);
+        if let Some(body) = body {
+            request = request.json(body);
+        }
+        let answer = request.send().await.ok()?;
+        let status = answer.status().as_u16();
+        Some((status, answer.json().await.ok()?))
+    }
+
+    /// For the app's secret alone.
+    pub async fn new_token(&self) -> String {
+        let id = &self.secrets.tiki_client_id;
+        let answer = self
+            .client
+            .post(format!("{}/sc/oauth2/token", self.base))
+            .basic_auth(id, Some(&self.secrets.tiki_client_secret))
+            .header("content-type", "application/x-www-form-urlencoded")
+            .body(format!(
+                "grant_type=client_credentials&client_id={id}&scope="
+            ))
+            .send()
+            .await
+            .unwrap();
+        let answer: Value = answer.json().await.unwrap();
+        answer["access_token"].as_str().unwrap().to_owned()
+    }
+}
+
+fn read_tiki(order: &Value) -> Value {
+    let items = order["items"].as_array().unwrap().iter();
+    let lines: Vec<Value> = items
+        .map(|item| {
+            json!({"id": item["id"].to_string(), "quantity": item["qty"],
+                "sku": item["product"]["seller_product_code"]})
+        })
+        .collect();
+    json!({"external_id": order["code"], "lines": lines,
+        "totals": {"grand_total": order["invoice"]["grand_total"]},
+        "payment": {"method": order["payment"]["method"]}})
 }
 
 async fn hear(

@@ -17,7 +17,9 @@ async fn start(faults: bool) -> (Door, Sandbox) {
         faults,
         ..Options::default()
     };
-    (door, Sandbox::start(options).await.unwrap())
+    let sandbox = Sandbox::start(options).await.unwrap();
+    door.pull_tiki(&sandbox);
+    (door, sandbox)
 }
 
 #[tokio::test]
@@ -37,6 +39,7 @@ async fn every_channel_sells_and_every_forgery_is_refused() {
         "sapo_web",
         "sapo_omni",
         "shopee",
+        "tiki",
         "tiktok_shop",
         "facebook",
         "zalo",
@@ -166,6 +169,7 @@ async fn a_door_that_is_down_costs_retries_and_no_order() {
         ..Options::default()
     };
     let sandbox = std::sync::Arc::new(Sandbox::start(options).await.unwrap());
+    door.pull_tiki(&sandbox);
     let selling = {
         let sandbox = std::sync::Arc::clone(&sandbox);
         tokio::spawn(async move { sandbox.run(scenario(20)).await.unwrap() })

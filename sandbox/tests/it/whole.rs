@@ -381,6 +381,7 @@ async fn sell(faults: bool, orders: u32) -> Arc<Worker> {
         ..Options::default()
     };
     let sandbox = Arc::new(Sandbox::start(options).await.unwrap());
+    door.pull_tiki(&sandbox);
     let tokens = Mutex::new(sandbox.secrets().shopee_tokens.clone());
     let lazada_tokens = Mutex::new(sandbox.secrets().lazada_tokens.clone());
     let tiktok_tokens = Mutex::new(sandbox.secrets().tiktok_tokens.clone());

@@ -24,6 +24,7 @@ use crate::url::BaseUrl;
 mod api;
 mod arrange;
 mod cancel;
+mod document;
 mod escrow;
 mod feedback;
 mod fetch;

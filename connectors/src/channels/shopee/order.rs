@@ -11,124 +11,13 @@ use domain::snapshot::{
     ShipTo, Snapshot, SnapshotLine, SnapshotTotals,
 };
 use jiff::Timestamp;
-use serde::Deserialize;
-use serde_json::value::RawValue;
 
+use super::document::{Address, Item, Order, Tracking, Whole};
 use super::escrow::{self, Figures};
 use super::returns;
 use crate::inbound::{Normalized, PayloadError};
 use crate::literal::{self, Literal};
 use crate::payload::{self, MAX_LINES, filled, word};
-
-/// What [`super::fetch`] put together, an answer of `get_order_detail`, or one order of it.
-#[derive(Deserialize)]
-struct Whole<'a> {
-    #[serde(borrow)]
-    order_detail: Option<Answer<'a>>,
-    #[serde(borrow)]
-    response: Option<Response<'a>>,
-    #[serde(borrow)]
-    escrow: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    tracking: Vec<&'a RawValue>,
-    #[serde(borrow, default)]
-    returns: Vec<&'a RawValue>,
-}
-
-#[derive(Deserialize)]
-struct Answer<'a> {
-    #[serde(borrow)]
-    response: Option<Response<'a>>,
-}
-
-#[derive(Deserialize)]
-struct Tracking {
-    response: Option<TrackingNumber>,
-}
-
-#[derive(Deserialize)]
-struct TrackingNumber {
-    tracking_number: Option<String>,
-}
-
-#[derive(Deserialize)]
-struct Response<'a> {
-    #[serde(borrow)]
-    order_list: Vec<&'a RawValue>,
-}
-
-#[derive(Deserialize)]
-struct Order {
-    order_sn: String,
-    order_status: String,
-    #[serde(default = "vnd")]
-    currency: String,
-    #[serde(default)]
-    cod: bool,
-    total_amount: Option<Literal>,
-    estimated_shipping_fee: Option<Literal>,
-    #[serde(default)]
-    pending_terms: Option<Vec<String>>,
-    message_to_seller: Option<String>,
-    create_time: Literal,
-    update_time: Literal,
-    pay_time: Option<Literal>,
-    ship_by_date: Option<Literal>,
-    buyer_user_id: Option<Literal>,
-    buyer_username: Option<String>,
-    recipient_address: Option<Address>,
-    item_list: Option<Vec<Item>>,
-    cancel_by: Option<String>,
-    cancel_reason: Option<String>,
-    buyer_cancel_reason: Option<String>,
-    fulfillment_flag: Option<String>,
-    pickup_done_time: Option<Literal>,
-    booking_sn: Option<String>,
-    #[serde(default)]
-    advance_package: Option<bool>,
-    package_list: Option<Vec<Package>>,
-}
-
-#[derive(Deserialize)]
-struct Address {
-    name: Option<String>,
-    phone: Option<String>,
-    town: Option<String>,
-    district: Option<String>,
-    city: Option<String>,
-    state: Option<String>,
-    full_address: Option<String>,
-}
-
-#[derive(Deserialize)]
-struct Item {
-    item_id: Literal,
-    item_name: Option<String>,
-    item_sku: Option<String>,
-    model_id: Option<Literal>,
-    model_name: Option<String>,
-    model_sku: Option<String>,
-    model_quantity_purchased: Literal,
-    model_original_price: Option<Literal>,
-    model_discounted_price: Option<Literal>,
-    promotion_type: Option<String>,
-    #[serde(default)]
-    add_on_deal: Option<bool>,
-    #[serde(default)]
-    main_item: Option<bool>,
-    add_on_deal_id: Option<Literal>,
-    cancelled_qty: Option<Literal>,
-    cancel_requested_qty: Option<Literal>,
-}
-
-#[derive(Deserialize)]
-struct Package {
-    logistics_status: Option<String>,
-}
-
-fn vnd() -> String {
-    "VND".to_owned()
-}
 
 pub(super) fn normalize(document: &[u8]) -> Normalized {
     let whole: Whole<'_> = serde_json::from_slice(document)
@@ -385,20 +274,6 @@ fn lines(order: &Order, status: ChannelStatus) -> Result<Option<Vec<SnapshotLine
         });
     }
     Ok(Some(lines))
-}
-
-impl Item {
-    /// Article and model; 0 stands for an article without models.
-    fn channel_sku(&self) -> String {
-        let model = self.model_id.as_ref().map_or("0", Literal::as_str);
-        format!("{}.{model}", self.item_id)
-    }
-
-    fn deal(&self) -> Option<&Literal> {
-        self.add_on_deal_id
-            .as_ref()
-            .filter(|id| !id.is_zero_or_empty())
-    }
 }
 
 /// Article and model; one that stands twice in an order (once in a deal) gets a number, in the

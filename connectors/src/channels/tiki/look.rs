@@ -6,7 +6,7 @@ use http::Response;
 use serde::{Deserialize, Serialize};
 
 use super::api;
-use super::order::Order;
+use super::document::{Item, Order};
 use crate::feedback::Step;
 use crate::payload;
 
@@ -27,7 +27,7 @@ impl Seen {
         api::good(response)?;
         let order: Order = payload::read(response.body())
             .map_err(|_| Box::new(api::refused("unreadable", "Tiki's answer is not an order")))?;
-        let ids = |wanted: fn(&super::order::Item) -> bool| {
+        let ids = |wanted: fn(&Item) -> bool| {
             let items = order.items.iter().flatten();
             items
                 .filter(|item| wanted(item))
@@ -35,8 +35,8 @@ impl Seen {
                 .collect()
         };
         Ok(Self {
-            waiting: ids(super::order::Item::waits),
-            given_back: ids(super::order::Item::is_given_back),
+            waiting: ids(Item::waits),
+            given_back: ids(Item::is_given_back),
             status: order.status.unwrap_or_default(),
             way: order.fulfillment_type.unwrap_or_default(),
         })

@@ -24,12 +24,14 @@ use crate::settings::{self, Secrets, SettingsError};
 use crate::url::BaseUrl;
 
 mod api;
+mod document;
 mod event;
 mod feedback;
 mod labels;
 mod look;
 mod money;
 mod order;
+mod payment;
 mod polling;
 mod stock;
 mod tokens;

@@ -1,146 +1,21 @@
 //! A Tiki order as a snapshot.
 
+use super::document::{Address, Item, Order};
+use super::money;
+use super::payment::paid;
+use crate::inbound::{Normalized, PayloadError};
+use crate::literal::Literal;
+use crate::payload::{self, MAX_LINES, filled, word};
 use domain::money::Amount;
 use domain::snapshot::{
-    Buyer, Cancellation, ChannelPayment, ChannelStatus, Deadlines, FulfilledBy, PaymentMethod,
-    ShipTo, Snapshot, SnapshotLine,
+    Buyer, Cancellation, ChannelStatus, Deadlines, FulfilledBy, ShipTo, Snapshot, SnapshotLine,
 };
 use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::Offset;
-use serde::Deserialize;
-
-use super::money::{self, Discounts, IncomeDetail, Invoice, LineInvoice};
-use crate::inbound::{Normalized, PayloadError};
-use crate::literal::Literal;
-use crate::payload::{self, MAX_LINES, filled, word};
 
 /// Tiki sells in đồng only and does not say so.
-const CURRENCY: &str = "VND";
-
-#[derive(Deserialize)]
-pub(super) struct Order {
-    pub(super) code: Literal,
-    pub(super) status: Option<String>,
-    pub(super) fulfillment_type: Option<String>,
-    #[serde(default)]
-    pub(super) items: Option<Vec<Item>>,
-    status_histories: Option<Vec<History>>,
-    created_at: Option<String>,
-    updated_at: Option<String>,
-    original_code: Option<Literal>,
-    parent_code: Option<Literal>,
-    relation_code: Option<Literal>,
-    linked_code: Option<Literal>,
-    siblings: Option<Vec<Linked>>,
-    #[serde(default)]
-    is_rma: Option<bool>,
-    rma_info: Option<Rma>,
-    multiseller_confirmation: Option<Multiseller>,
-    #[serde(default)]
-    has_backorder_items: Option<bool>,
-    payment: Option<Payment>,
-    invoice: Option<Invoice>,
-    shipping: Option<Shipping>,
-    customer: Option<Customer>,
-    cancel_info: Option<Cancel>,
-    tiki_warehouse: Option<Warehouse>,
-}
-
-#[derive(Deserialize)]
-pub(super) struct Item {
-    pub(super) id: Literal,
-    product: Option<Product>,
-    price: Option<Literal>,
-    qty: Literal,
-    parent_item_id: Option<Literal>,
-    #[serde(default)]
-    is_free_gift: Option<bool>,
-    pub(super) confirmation: Option<Confirmation>,
-    invoice: Option<LineInvoice>,
-    seller_income_detail: Option<IncomeDetail>,
-}
-
-#[derive(Deserialize)]
-struct Product {
-    id: Option<Literal>,
-    sku: Option<Literal>,
-    seller_product_code: Option<Literal>,
-    name: Option<String>,
-    inventory_type: Option<String>,
-}
-
-#[derive(Deserialize)]
-pub(super) struct Confirmation {
-    pub(super) status: Option<String>,
-    available_confirm_sla: Option<String>,
-    pickup_confirm_sla: Option<String>,
-}
-
-#[derive(Deserialize)]
-struct History {
-    status: Option<String>,
-}
-
-#[derive(Deserialize)]
-struct Linked {
-    code: Option<Literal>,
-}
-
-#[derive(Deserialize)]
-struct Rma {
-    original_order_code: Option<Literal>,
-    exchanged_order_code: Option<Literal>,
-    status: Option<String>,
-}
-
-#[derive(Deserialize)]
-struct Multiseller {
-    #[serde(default)]
-    need_other_sellers_confirm: Option<bool>,
-}
-
-#[derive(Deserialize)]
-struct Payment {
-    method: Option<String>,
-    #[serde(default)]
-    is_prepaid: Option<bool>,
-    status: Option<String>,
-}
-
-#[derive(Deserialize)]
-struct Shipping {
-    tracking_code: Option<Literal>,
-    address: Option<Address>,
-}
-
-#[derive(Deserialize)]
-struct Address {
-    full_name: Option<String>,
-    street: Option<String>,
-    ward: Option<String>,
-    district: Option<String>,
-    region: Option<String>,
-    email: Option<String>,
-    phone: Option<Literal>,
-}
-
-#[derive(Deserialize)]
-struct Customer {
-    id: Option<Literal>,
-    full_name: Option<String>,
-}
-
-#[derive(Deserialize)]
-struct Cancel {
-    reason_code: Option<Literal>,
-    reason_text: Option<String>,
-}
-
-#[derive(Deserialize)]
-struct Warehouse {
-    code: Option<String>,
-}
+pub(super) const CURRENCY: &str = "VND";
 
 pub(super) fn normalize(document: &[u8], instock_at_tiki: bool) -> Normalized {
     let order: Order = payload::read(document)?;
@@ -311,124 +186,6 @@ fn lines(
     Ok(Some(lines))
 }
 
-impl Item {
-    /// The article by which stock is set; where an answer leaves it out, Tiki's own SKU.
-    fn channel_sku(&self) -> Option<String> {
-        let product = self.product.as_ref()?;
-        [&product.id, &product.sku]
-            .into_iter()
-            .flatten()
-            .find(|literal| !literal.is_zero_or_empty())
-            .map(Literal::to_string)
-    }
-
-    /// What the seller typed; often empty.
-    fn seller_sku(&self) -> Option<String> {
-        let code = self.product.as_ref()?.seller_product_code.as_ref()?;
-        filled(Some(code.to_string()))
-    }
-
-    fn discounts(&self) -> Discounts<'_> {
-        Discounts {
-            invoice: self.invoice.as_ref(),
-            detail: self.seller_income_detail.as_ref(),
-        }
-    }
-
-    fn confirmation(&self) -> &str {
-        self.confirmation
-            .as_ref()
-            .and_then(|confirmation| confirmation.status.as_deref())
-            .unwrap_or_default()
-    }
-
-    pub(super) fn waits(&self) -> bool {
-        self.confirmation() == "waiting"
-    }
-
-    pub(super) fn is_given_back(&self) -> bool {
-        self.confirmation() == "seller_canceled"
-    }
-
-    fn inventory(&self) -> &str {
-        self.product
-            .as_ref()
-            .and_then(|product| product.inventory_type.as_deref())
-            .unwrap_or_default()
-    }
-}
-
-/// What is known of the money.
-struct Paid {
-    method: Option<PaymentMethod>,
-    state: Option<ChannelPayment>,
-    amount: Option<Amount>,
-}
-
-/// `collectible_amount` is what the carrier takes at the door; the rest of the total is paid. The
-/// state of a cash order reads `success` from the beginning and says nothing.
-fn paid(order: &Order, status: ChannelStatus) -> Result<Paid, PayloadError> {
-    let invoice = order.invoice.as_ref();
-    let amount = |literal: Option<&Literal>, field: &str| {
-        literal
-            .map(|literal| literal.amount(field, CURRENCY))
-            .transpose()
-    };
-    let total = amount(
-        invoice.and_then(|invoice| invoice.grand_total.as_ref()),
-        "invoice.grand_total",
-    )?;
-    let collects = amount(
-        invoice.and_then(|invoice| invoice.collectible_amount.as_ref()),
-        "invoice.collectible_amount",
-    )?;
-    let Some(payment) = &order.payment else {
-        return Ok(Paid {
-            method: None,
-            state: None,
-            amount: None,
-        });
-    };
-    let is_cash = payment.method.as_deref() == Some("cod")
-        || payment.is_prepaid == Some(false)
-        || collects.is_some_and(|collects| collects.0 > 0);
-    let method = if is_cash {
-        PaymentMethod::Cod
-    } else {
-        PaymentMethod::Prepaid
-    };
-    let waits = matches!(
-        order.status.as_deref(),
-        Some("waiting_payment" | "payment_review")
-    );
-    let succeeded = payment
-        .status
-        .as_deref()
-        .is_none_or(|word| word == "success");
-    let (state, amount) = if is_cash {
-        let collects = collects.or(total).unwrap_or_default();
-        let total = total.unwrap_or(collects);
-        let paid = Amount((total.0 - collects.0).max(0));
-        match (paid.0, is_over(status)) {
-            (_, true) | (0, false) => (ChannelPayment::Unpaid, Some(Amount::default())),
-            (paid, false) if paid >= total.0 => (ChannelPayment::Paid, Some(total)),
-            (paid, false) => (ChannelPayment::PartiallyPaid, Some(Amount(paid))),
-        }
-    } else if waits || !succeeded {
-        (ChannelPayment::Unpaid, Some(Amount::default()))
-    } else if is_over(status) {
-        // Tiki holds the money and gives it back by itself.
-        (ChannelPayment::Refunded, None)
-    } else {
-        (ChannelPayment::Paid, total)
-    };
-    Ok(Paid {
-        method: Some(method),
-        state: Some(state),
-        amount,
-    })
-}
-
 /// Only what Tiki delivers can lie in its own warehouse.
 fn fulfilled_by(order: &Order, instock_at_tiki: bool, tags: &mut Vec<String>) -> FulfilledBy {
     let by_tiki = matches!(
@@ -468,12 +225,6 @@ fn buyer(order: &Order) -> Option<Buyer> {
             .map(Literal::to_string),
     };
     (buyer != Buyer::default()).then_some(buyer)
-}
-
-impl Address {
-    fn phone(&self) -> Option<String> {
-        filled(Some(self.phone.as_ref()?.to_string()))
-    }
 }
 
 fn ship_to(address: &Address) -> ShipTo {

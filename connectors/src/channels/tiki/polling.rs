@@ -93,7 +93,7 @@ impl Polling for Tiki {
     }
 
     fn every_s(&self, kind: &str) -> i64 {
-        if kind == EVENTS { 15 } else { 600 }
+        if kind == EVENTS { 5 } else { 600 }
     }
 
     fn overlap_s(&self, kind: &str) -> i64 {
