@@ -331,6 +331,7 @@ async fn import_tokens(
             "shopee" => &secrets.shopee_tokens,
             "zalo" => &secrets.zalo_tokens,
             "lazada" => &secrets.lazada_tokens,
+            "tiki" => &secrets.tiki_tokens,
             "tiktok_shop" => &secrets.tiktok_tokens,
             _ => continue,
         };

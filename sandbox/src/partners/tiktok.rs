@@ -38,6 +38,11 @@ pub(crate) struct ShopOrder {
     pub(crate) bait: bool,
 }
 
+/// The number that the vendor's carrier gives a parcel.
+pub(crate) fn parcel_number(parcel: &str) -> String {
+    format!("JTVN{:012}", hash(3, parcel) % 1_000_000_000_000)
+}
+
 impl ShopOrder {
     pub(crate) fn status(&self) -> &str {
         self.document["status"].as_str().unwrap_or_default()
@@ -56,6 +61,15 @@ impl ShopOrder {
                 _ => continue,
             };
             unit["package_status"] = json!(word);
+            // A carrier takes no parcel that has no number: it gives one at the counter.
+            if unit["tracking_number"]
+                .as_str()
+                .unwrap_or_default()
+                .is_empty()
+            {
+                let parcel = unit["package_id"].as_str().unwrap_or_default();
+                unit["tracking_number"] = json!(parcel_number(parcel));
+            }
         }
         if arranged && self.document["collection_time"].as_i64().unwrap_or(0) == 0 {
             self.document["collection_time"] = json!(seconds());

@@ -7,7 +7,6 @@ use serde_json::{Value, json};
 
 use super::{Call, Reply, TikTokShop, broken, error, good};
 use crate::{
-    faults::hash,
     storefront::tiktok::{self, Changed},
     world::{World, held},
 };
@@ -42,7 +41,7 @@ pub(super) fn ship(world: &Arc<World>, call: &Call, parcel: &str) -> Reply {
     }
     let number = match number {
         Some(number) if own => number.to_owned(),
-        _ => format!("JTVN{:012}", hash(3, parcel) % 1_000_000_000_000),
+        _ => super::parcel_number(parcel),
     };
     let mut open = 0;
     let mut repeated = false;
