@@ -202,7 +202,8 @@ impl Default for Secrets {
     fn default() -> Self {
         Self {
             web_secret: "whsec_c2FuZGJveC13ZWJzaXRlLXNlY3JldC0wMDAxLWtlbmg=".to_owned(),
-            web_callback_secret: "whsec_c2FuZGJveC13ZWJzaXRlLWNhbGxiYWNrLTAwMDEta2U=".to_owned(),
+            // One secret both ways, as where no other is configured.
+            web_callback_secret: "whsec_c2FuZGJveC13ZWJzaXRlLXNlY3JldC0wMDAxLWtlbmg=".to_owned(),
             shopify_secret: "shpss_73616e64626f782d73686f70696679".to_owned(),
             shopify_access_token: "shpat_73616e64626f782d746f6b656e".to_owned(),
             haravan_secret: "sandbox-haravan-secret-0001".to_owned(),
