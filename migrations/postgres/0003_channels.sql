@@ -1,5 +1,7 @@
 -- Tasks that belong to no order: stock levels and messages for a channel.
 ALTER TABLE task ALTER COLUMN order_id DROP NOT NULL;
+DROP INDEX task_order;
+CREATE INDEX task_order ON task (order_id) WHERE order_id IS NOT NULL;
 ALTER TABLE task ADD CONSTRAINT task_has_order CHECK (order_id IS NOT NULL OR op IN ('set_stock', 'send_message'));
 
 -- What a channel was last told of an article's stock.
