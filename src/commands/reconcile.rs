@@ -9,6 +9,7 @@ use serde_json::json;
 
 use super::check::Format;
 use super::{WRONG_USE, assemble, complain, fail, read_moment, say};
+use crate::clock::{Clock as _, SystemClock};
 use crate::pipeline::reconcile::{self, Finding, FindingKind, Mode, Report};
 
 /// Compares a channel with what is stored; may run beside `kenh serve`.
@@ -43,7 +44,7 @@ const PROGRESS: usize = 500;
 /// Reconciles. 0: the same, 1: something was missing or differs, or the channel does not answer,
 /// 2: wrong use.
 pub async fn run(args: &Args) -> ExitCode {
-    let to = args.to.unwrap_or_else(Timestamp::now);
+    let to = args.to.unwrap_or_else(|| SystemClock::new().now());
     if args.from >= to {
         complain("--from must be before --to");
         return ExitCode::from(WRONG_USE);

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use jiff::Timestamp;
 
 use super::{OPERATOR, WRONG_USE, assemble, complain, fail, moment, read_moment, say};
+use crate::clock::{Clock as _, SystemClock};
 use crate::gateway::Gateway;
 use crate::pipeline::replay::{self, Document, Effect};
 use crate::store::messages::{self, Filter, Whole};
@@ -52,7 +53,7 @@ struct Tally {
 
 /// Replays. 0: done, 1: some messages could not be read, 2: wrong use.
 pub async fn run(args: &Args) -> ExitCode {
-    let to = args.to.unwrap_or_else(Timestamp::now);
+    let to = args.to.unwrap_or_else(|| SystemClock::new().now());
     if args.from >= to {
         complain("--from must be before --to");
         return ExitCode::from(WRONG_USE);

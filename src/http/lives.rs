@@ -247,10 +247,10 @@ fn sale(gateway: &Gateway, request: LiveRequest) -> Result<Sale, Problem> {
             return Err(Problem::invalid(&field, "a code has 1 to 20 characters"));
         }
         if domain::order::Catalog::product(&*catalog, &body.sku).is_none() {
-            return Err(Problem::invalid(&field("sku"), "is not in the catalog"));
+            return Err(Problem::invalid(field("sku"), "is not in the catalog"));
         }
         if body.price < 0 {
-            return Err(Problem::invalid(&field("price"), "must be 0 or more"));
+            return Err(Problem::invalid(field("price"), "must be 0 or more"));
         }
         let article = Article {
             sku: body.sku,
