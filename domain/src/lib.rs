@@ -24,6 +24,7 @@ pub mod plan;
 pub mod retry;
 pub mod routing;
 pub mod service;
+pub mod silence;
 pub mod snapshot;
 pub mod stamp;
 pub mod task;
