@@ -62,6 +62,11 @@ pub trait Channel: Inbound {
         Err(PayloadError::new("this vendor is asked for orders only"))
     }
 
+    /// Whether the vendor sends anything to the door; `false`: everything comes by polling.
+    fn pushes(&self) -> bool {
+        true
+    }
+
     /// Short-lived tokens, where the vendor has them.
     fn tokens(&self) -> Option<&dyn Tokens> {
         None
@@ -198,6 +203,12 @@ pub trait Tokens: Debug + Send + Sync {
 
     /// A refresh token works once: a lost answer needs a person.
     fn single_use(&self) -> bool;
+
+    /// Whether a new access token takes a refresh token; `false`: the keys of the configuration
+    /// are enough, and nobody needs to import a first pair.
+    fn needs_refresh_token(&self) -> bool {
+        true
+    }
 
     /// Refresh this long before the access token ends, seconds.
     fn refresh_early_s(&self) -> i64;

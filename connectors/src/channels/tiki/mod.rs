@@ -180,6 +180,10 @@ impl Channel for Tiki {
         order::normalize(document, self.settings.instock_at_tiki)
     }
 
+    fn pushes(&self) -> bool {
+        false
+    }
+
     fn tokens(&self) -> Option<&dyn Tokens> {
         Some(self)
     }

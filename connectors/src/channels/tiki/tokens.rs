@@ -96,6 +96,10 @@ impl Tokens for Tiki {
         self.settings.grant == Grant::RefreshToken
     }
 
+    fn needs_refresh_token(&self) -> bool {
+        self.settings.grant == Grant::RefreshToken
+    }
+
     fn refresh_early_s(&self) -> i64 {
         600
     }
