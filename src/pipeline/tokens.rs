@@ -4,6 +4,10 @@
 //! before its first use; the old refresh token stays beside it. If the process dies after the
 //! vendor answered and before the pair was stored, a single-use refresh token is lost: the next
 //! refresh is refused, the account is marked, and a person must authorise again.
+//!
+//! Where the keys of the configuration are enough for a new access token (client credentials), the
+//! account makes itself at the first call, under the same lease, and a refusal is tried again after
+//! a while: whoever mends the keys need not import anything.
 
 use std::time::Duration;
 
@@ -18,6 +22,9 @@ use crate::store::accounts::{self, Account};
 
 /// State of an account that a person must authorise again.
 pub const REAUTHORIZE: &str = "reauthorize";
+
+/// Keys that the vendor refused are tried again after this, milliseconds.
+const KEYS_AGAIN_MS: i64 = 600_000;
 
 /// A refresh may take at least this long before another worker tries, milliseconds.
 const LEASE_MS: i64 = 60_000;
@@ -58,7 +65,7 @@ pub async fn access(
     let Some(tokens) = channel.channel.tokens() else {
         return Ok(None);
     };
-    let account = load(gateway, channel).await?;
+    let account = load(gateway, channel, tokens).await?;
     let early = tokens.refresh_early_s() * 1000;
     if account.access_expires_at.unwrap_or(0) - early > gateway.now_ms() {
         return open(gateway, channel, account.access.as_deref()).map(Some);
@@ -77,19 +84,34 @@ pub async fn renew(gateway: &Gateway, channel: &ChannelConfig) -> Result<SecretS
         .channel
         .tokens()
         .ok_or_else(|| Error::NoTokens(channel.id.clone()))?;
-    let account = load(gateway, channel).await?;
+    let account = load(gateway, channel, tokens).await?;
     refresh(gateway, channel, tokens, account.version).await
 }
 
 /// The account, if it can be used at all: a refresh that the vendor has refused for good is not
 /// tried again until a person has brought a new pair.
-async fn load(gateway: &Gateway, channel: &ChannelConfig) -> Result<Account, Error> {
-    let account = accounts::load(&gateway.db, &channel.id)
+async fn load(
+    gateway: &Gateway,
+    channel: &ChannelConfig,
+    tokens: &dyn Tokens,
+) -> Result<Account, Error> {
+    let refused = |error: crate::store::Error| later(channel, crate::telemetry::chain(&error));
+    let found = accounts::load(&gateway.db, &channel.id)
         .await
-        .map_err(|error| later(channel, crate::telemetry::chain(&error)))?
-        .filter(|account| account.refresh.is_some() || account.access.is_some())
-        .ok_or_else(|| Error::NoTokens(channel.id.clone()))?;
-    if account.state == REAUTHORIZE {
+        .map_err(refused)?;
+    let account = if tokens.needs_refresh_token() {
+        found.filter(|account| account.refresh.is_some() || account.access.is_some())
+    } else if found.is_some() {
+        found
+    } else {
+        accounts::open(&gateway.db, &channel.id, gateway.now_ms())
+            .await
+            .map_err(refused)?
+    }
+    .ok_or_else(|| Error::NoTokens(channel.id.clone()))?;
+    let pause_is_over =
+        !tokens.needs_refresh_token() && gateway.now_ms() - account.updated_at >= KEYS_AGAIN_MS;
+    if account.state == REAUTHORIZE && !pause_is_over {
         return Err(Error::Reauthorize {
             channel: channel.id.clone(),
             reason: account.detail.unwrap_or_default(),
@@ -172,7 +194,7 @@ async fn refresh(
         if let Some(account) = claimed {
             return call(gateway, channel, tokens, &account, &lease).await;
         }
-        let account = load(gateway, channel).await?;
+        let account = load(gateway, channel, tokens).await?;
         if account.version != seen_version {
             return open(gateway, channel, account.access.as_deref());
         }
@@ -188,7 +210,10 @@ async fn call(
     account: &Account,
     lease: &str,
 ) -> Result<SecretString, Error> {
-    let refresh_token = open(gateway, channel, account.refresh.as_deref())?;
+    let refresh_token = match &account.refresh {
+        None if !tokens.needs_refresh_token() => SecretString::default(),
+        sealed => open(gateway, channel, sealed.as_deref())?,
+    };
     let request = tokens.refresh(&refresh_token, gateway.clock.now());
     let options = SendOptions {
         timeout: Duration::from_millis(channel.calls.timeout_ms),

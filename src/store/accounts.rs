@@ -99,6 +99,27 @@ pub async fn import(db: &Db, channel: &str, now: i64, pair: &SealedPair) -> Resu
     Ok(())
 }
 
+/// Makes an account that has no tokens yet, unless it is there; the account.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn open(db: &Db, channel: &str, now: i64) -> Result<Option<Account>, Error> {
+    Sql::new("INSERT INTO channel_account (channel, state, version, updated_at) VALUES (")
+        .bind(channel)
+        .push(", 'ok', 0, ")
+        .bind(now)
+        .push(") ON CONFLICT (channel) DO NOTHING")
+        .run(db.writer())
+        .await?;
+    // Not from a reader, which on SQLite may still be in an older snapshot.
+    Ok(Sql::new("SELECT ")
+        .push(COLUMNS)
+        .push(" FROM channel_account WHERE channel = ")
+        .bind(channel)
+        .read_one(db.writer())
+        .await?)
+}
+
 /// Claims the right to refresh, if nobody has it and the pair is still the one that was seen.
 ///
 /// # Errors
