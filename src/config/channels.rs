@@ -84,6 +84,20 @@ pub(super) struct WrittenChannel {
     /// When to stop calling the vendor for a while.
     #[serde(default)]
     pub breaker: Breaker,
+    /// For payment providers: the channels whose orders are paid through it. It is asked about
+    /// payments of their orders that nobody has reported on.
+    #[serde(default)]
+    pub serves: Vec<String>,
+    /// Tell the vendor how many units of its mapped articles are on sale.
+    #[serde(default)]
+    pub publish_stock: bool,
+    /// Units of each article that are held back from what is published.
+    #[serde(default)]
+    #[schemars(range(max = 1_000_000))]
+    pub stock_buffer: u32,
+    /// Locations whose stock is on sale there; empty means all.
+    #[serde(default)]
+    pub stock_locations: Vec<String>,
     /// The connector's settings.
     #[serde(default)]
     #[expect(
@@ -152,6 +166,19 @@ pub struct ChannelConfig {
     pub calls: Calls,
     /// When to try again to tell the vendor something.
     pub retry: Retry,
+    /// For payment providers: the channels whose orders are paid through it.
+    pub serves: Vec<String>,
+    /// What is on sale there; `None`: nothing is published.
+    pub shelf: Option<Shelf>,
     /// The vendor's language.
     pub channel: Arc<dyn Channel>,
+}
+
+/// How stock is published to a channel.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Shelf {
+    /// Units of each article that are held back.
+    pub buffer: i64,
+    /// Locations whose stock is on sale there; empty means all.
+    pub locations: Vec<String>,
 }

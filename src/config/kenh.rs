@@ -48,6 +48,10 @@ pub(super) struct Written {
 pub struct Server {
     /// Address and port to listen on.
     pub listen: SocketAddr,
+    /// The address under which vendors reach this gateway, `https://kenh.example.vn`, without a
+    /// path: webhooks are subscribed to doors below it.
+    #[schemars(length(min = 1))]
+    pub public_url: Option<String>,
     /// Largest request body; a larger one is answered 413 without being buffered.
     #[schemars(range(min = 1_024, max = 67_108_864))]
     pub max_body_bytes: usize,
@@ -75,6 +79,7 @@ impl Default for Server {
     fn default() -> Self {
         Self {
             listen: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8080),
+            public_url: None,
             max_body_bytes: 1_048_576,
             head_timeout_ms: 20_000,
             read_timeout_ms: 10_000,

@@ -82,6 +82,9 @@ pub(super) fn load(
         &tax,
     );
     let locations = rules::locations(&mut files.locations, &kinds);
+    if !files.locations.is_unreadable() {
+        partners::stock_locations(&mut files.channels, &locations);
+    }
     let catalog = catalog::read(&mut files.catalog, &tax, &locations);
     let known = rules::known(&locations, &kinds, &files.channels, &catalog);
     let rules = rules::rules(&mut files.routing, &known);
@@ -243,7 +246,7 @@ struct Kenh {
 impl Kenh {
     fn read(file: &mut Document, secrets: &Resolver<'_>) -> Self {
         let read = Self {
-            server: file.read("/server").unwrap_or_default(),
+            server: server(file),
             database: database(file, secrets),
             orders: file.read("/orders").unwrap_or_default(),
             customers: file.read("/customers").unwrap_or_default(),
@@ -275,6 +278,24 @@ impl Kenh {
         }
         read
     }
+}
+
+/// The public address is one of a whole host: doors have their paths below it.
+fn server(file: &mut Document) -> super::Server {
+    let mut server: super::Server = file.read("/server").unwrap_or_default();
+    if let Some(address) = &mut server.public_url {
+        let at = "/server/public_url";
+        let uri: Option<http::Uri> = address.parse().ok();
+        let whole = uri.is_some_and(|uri| matches!(uri.path(), "" | "/") && uri.query().is_none());
+        if let Some(message) = partners::address_mistake(address) {
+            file.problem_at(at, At::Value, message, None);
+        } else if !whole {
+            let hint = Some("for example \"https://kenh.example.vn\"".to_owned());
+            file.problem_at(at, At::Value, "expected an address without a path", hint);
+        }
+        address.truncate(address.trim_end_matches('/').len());
+    }
+    server
 }
 
 fn database(file: &mut Document, secrets: &Resolver<'_>) -> Database {

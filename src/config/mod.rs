@@ -32,7 +32,7 @@ use domain::routing::{Locations, RuleSet};
 
 pub use calls::{Breaker, Calls, Factor, Rate, Retry};
 pub use catalog::{Catalog, KitPart, OpeningStock, Product};
-pub use channels::{AppConfig, ChannelConfig};
+pub use channels::{AppConfig, ChannelConfig, Shelf};
 pub use kenh::{
     Alerts, Customers, Database, GroupCommit, Inbox, Keep, Legs, Limits, Log, LogFormat, Orders,
     ReserveWhen, Security, Server, Work,

@@ -6,11 +6,12 @@ use std::sync::Arc;
 use connectors::channel::Channel;
 use connectors::channels::ChannelContext;
 use connectors::targets::TargetSettings;
+use domain::routing::Locations;
 use jiff::civil::Time;
 use serde_json::Value;
 
 use super::calls::Calls;
-use super::channels::{self, AppConfig, ChannelConfig, WrittenApp, WrittenChannel};
+use super::channels::{self, AppConfig, ChannelConfig, Shelf, WrittenApp, WrittenChannel};
 use super::document::{Document, join};
 use super::kenh::ReserveWhen;
 use super::problem::did_you_mean;
@@ -176,6 +177,8 @@ pub(super) fn channels(
             let hint = Some("add `allow_from = [\"…\"]` with the vendor's addresses".to_owned());
             file.warn_at(&at, At::Key, message, hint);
         }
+        serves(file, &at, &*channel, &written.serves);
+        let shelf = shelf(file, &at, &*channel, &written);
         built.push(ChannelConfig {
             name: written.name.unwrap_or_else(|| id.clone()),
             id,
@@ -192,10 +195,82 @@ pub(super) fn channels(
                 breaker: written.breaker,
             },
             retry: written.retry,
+            serves: written.serves,
+            shelf,
             channel,
         });
     }
     (doors(file, apps, secrets, registry), built)
+}
+
+/// Only a payment provider serves other channels, and those must exist.
+fn serves(file: &mut Document, at: &str, channel: &dyn Channel, served: &[String]) {
+    let at = join(at, "serves");
+    if !served.is_empty() && channel.payments().is_none() {
+        let message = format!(
+            "{} cannot be asked how a payment stands",
+            channel.connector()
+        );
+        let hint = Some("remove `serves`".to_owned());
+        file.problem_at(&at, At::Key, message, hint);
+        return;
+    }
+    let known = file.keys("/channels");
+    for (index, id) in served
+        .iter()
+        .enumerate()
+        .filter(|(_, id)| !known.contains(id))
+    {
+        let hint = did_you_mean(id, known.iter().map(String::as_str))
+            .unwrap_or_else(|| format!("add [channels.{id}] to this file"));
+        let message = format!("unknown channel `{id}`");
+        file.problem_at(&format!("{at}/{index}"), At::Value, message, Some(hint));
+    }
+}
+
+/// What is published to a channel that can be told.
+fn shelf(
+    file: &mut Document,
+    at: &str,
+    channel: &dyn Channel,
+    written: &WrittenChannel,
+) -> Option<Shelf> {
+    if !written.publish_stock {
+        return None;
+    }
+    if channel.feedback().and_then(|told| told.stock()).is_none() {
+        let message = format!("{} cannot be told what is on sale", channel.connector());
+        let hint = Some(
+            "`kenh channels` shows which can; some need a setting of their own for it".to_owned(),
+        );
+        file.problem_at(&join(at, "publish_stock"), At::Key, message, hint);
+        return None;
+    }
+    Some(Shelf {
+        buffer: i64::from(written.stock_buffer),
+        locations: written.stock_locations.clone(),
+    })
+}
+
+/// The locations that channels name exist.
+pub(super) fn stock_locations(file: &mut Document, locations: &Locations) {
+    for id in file.keys("/channels") {
+        let at = join(&join("/channels", &id), "stock_locations");
+        let named: Vec<String> = file
+            .value
+            .pointer(&at)
+            .and_then(|named| serde_json::from_value(named.clone()).ok())
+            .unwrap_or_default();
+        for (index, location) in named.iter().enumerate() {
+            if locations.get(location).is_some() {
+                continue;
+            }
+            let hint = did_you_mean(location, locations.iter().map(|known| known.id.as_str()))
+                .unwrap_or_else(|| format!("add [locations.{location}] to locations.toml"));
+            let message = format!("unknown location `{location}`");
+            file.problem_at(&format!("{at}/{index}"), At::Value, message, Some(hint));
+        }
+    }
 }
 
 /// The app finds its channel by the account that a message names.

@@ -432,6 +432,58 @@ settings = { shop_id = 2 }
 }
 
 #[test]
+fn what_serves_other_channels_is_a_payment_provider_and_they_exist() {
+    let served = |serves: &str, pays: bool| {
+        let text = format!(
+            "[channels.pay]\nconnector = \"shop\"\nserves = {serves}\n\
+             [channels.pay.settings]\nsecret = {{ env = \"WEB\" }}\npays = {pays}\n\
+             [channels.web]\nconnector = \"shop\"\nsettings = {{ secret = {{ env = \"WEB\" }} }}\n"
+        );
+        Folder::with(&[("channels.toml", &text)])
+    };
+    let config = served("[\"web\"]", true).load().unwrap().config;
+    assert_eq!(config.channel("pay").unwrap().serves, ["web"]);
+    assert!(config.channel("web").unwrap().serves.is_empty());
+    insta::assert_snapshot!(
+        [
+            served("[\"wbe\", \"elsewhere\"]", true),
+            served("[\"web\"]", false)
+        ]
+        .map(|folder| folder.rendered())
+        .join("\n")
+    );
+}
+
+#[test]
+fn stock_is_published_only_where_it_can_be_set_and_from_locations_that_exist() {
+    let text = changed(
+        "channels.toml",
+        "[channels.web.settings]",
+        "publish_stock = true\nstock_buffer = 2\nstock_locations = [\"hub\", \"hbu\"]\n[channels.web.settings]",
+    );
+    insta::assert_snapshot!(Folder::with(&[("channels.toml", &text)]).rendered());
+}
+
+#[test]
+fn the_public_address_is_one_of_a_whole_host() {
+    let server = |address: &str| format!("[server]\npublic_url = \"{address}\"\n\n[legs]");
+    let with = |address: &str| {
+        let text = changed("kenh.toml", "[legs]", &server(address));
+        Folder::with(&[("kenh.toml", &text)])
+    };
+    let config = with("https://kenh.example.vn/").load().unwrap().config;
+    assert_eq!(
+        config.server.public_url.as_deref(),
+        Some("https://kenh.example.vn")
+    );
+    insta::assert_snapshot!(
+        ["https://example.vn/kenh", "kenh.example.vn", ""]
+            .map(|address| with(address).rendered())
+            .join("\n")
+    );
+}
+
+#[test]
 fn an_overlay_replaces_addresses_and_calls_and_nothing_else() {
     let address = |key: &str| BTreeMap::from([(key.to_owned(), "http://127.0.0.1:9".to_owned())]);
     let overlay = Overlay {

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use connectors::channel::{CallContext, Channel, Fetched, Wanted};
 use connectors::channels::{self, ChannelContext, ChannelEntry};
+use connectors::feedback::{PaymentQuestion, Payments, Queried};
 use connectors::inbound::{
     Acknowledgement, Inbound, Normalized, Notice, NoticeKind, PayloadError, RawWebhook, Received,
     Rejection, Verdict, VerifiedWebhook,
@@ -42,6 +43,9 @@ struct Shop {
     #[serde(default)]
     tolerance_s: u32,
     base_url: Option<String>,
+    /// It takes payments.
+    #[serde(default)]
+    pays: bool,
 }
 
 fn build_shop(settings: &serde_json::Value, _: &ChannelContext) -> channels::Built {
@@ -101,6 +105,28 @@ impl Channel for Shop {
     }
     fn normalize(&self, _: &[u8]) -> Normalized {
         Err(PayloadError::new("a stand-in reads nothing"))
+    }
+    fn payments(&self) -> Option<&dyn Payments> {
+        self.pays.then_some(self)
+    }
+}
+
+impl Payments for Shop {
+    fn ask_after_s(&self) -> i64 {
+        60
+    }
+    fn give_up_after_s(&self) -> i64 {
+        600
+    }
+    fn query(&self, _: PaymentQuestion<'_>, _: CallContext<'_>) -> Request<Bytes> {
+        Request::default()
+    }
+    fn read_query(
+        &self,
+        _: PaymentQuestion<'_>,
+        _: &Response<Bytes>,
+    ) -> Result<Queried, PayloadError> {
+        Ok(Queried::Unknown)
     }
 }
 
