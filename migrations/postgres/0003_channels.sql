@@ -31,9 +31,15 @@ CREATE TABLE payment_question (
     next_at      BIGINT NOT NULL,
     state        TEXT COLLATE "C"    NOT NULL CONSTRAINT payment_question_state_known CHECK (state IN ('open', 'answered', 'unknown', 'given_up')),
     detail       TEXT COLLATE "C",
+    failing_since BIGINT,
     updated_at   BIGINT NOT NULL,
     CONSTRAINT payment_question_pk PRIMARY KEY (channel, reference)
 );
+CREATE INDEX payment_question_due ON payment_question (channel, next_at) WHERE state = 'open';
+
+-- Orders that wait for their money, for those questions.
+CREATE INDEX orders_unpaid ON orders (channel, placed_at, id)
+    WHERE payment IN ('unpaid', 'authorized', 'partially_paid', 'failed') AND lifecycle IN ('pending', 'open', 'on_hold');
 
 -- Livestreams with the codes that their viewers write.
 CREATE TABLE live (

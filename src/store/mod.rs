@@ -22,16 +22,20 @@ pub mod orders;
 pub mod outbox;
 pub mod polls;
 pub mod products;
+pub mod questions;
 pub mod rejections;
 pub mod replays;
 pub mod rules;
+pub mod shelves;
 mod signals;
 mod sql;
 pub mod stock;
+pub mod subscriptions;
 #[cfg(test)]
 pub(crate) mod testing;
 pub mod tokens;
 pub mod tx;
 pub mod upkeep;
+pub mod volumes;
 
 pub use db::{Db, Error, Options, SCHEMA_VERSION};

@@ -33,6 +33,13 @@ impl Sql {
         self
     }
 
+    /// Puts plain text before all.
+    #[cfg(test)]
+    pub(crate) fn behind(mut self, text: &str) -> Self {
+        self.text.insert_str(0, text);
+        self
+    }
+
     /// Appends plain text where the database needs it.
     pub(crate) fn push_for(self, backend: DbBackend, wanted: DbBackend, text: &str) -> Self {
         if backend == wanted {

@@ -245,7 +245,7 @@ on_both! {
             "DROP TABLE customer_binding", "DROP TABLE customer_identity",
             "DROP INDEX orders_customer", "ALTER TABLE orders DROP COLUMN customer_id",
             "DROP INDEX conversation_customer", "ALTER TABLE conversation DROP COLUMN customer_id",
-            "DROP TABLE stock_told", "DROP TABLE channel_hour", "DROP TABLE payment_question",
+            "DROP INDEX orders_unpaid", "DROP TABLE stock_told", "DROP TABLE channel_hour", "DROP TABLE payment_question",
             "DROP TABLE live", "DROP TABLE found_by_poll", "DROP TABLE subscription",
             "DELETE FROM _sqlx_migrations WHERE version > 1",
             "INSERT INTO orders (id, code, channel, connector, external_id, status, lifecycle, payment, \

@@ -2,6 +2,7 @@
 
 use crate::fulfillment::{EventKind, State};
 use crate::money::Amount;
+use crate::payment::PaymentFact;
 use crate::phone::{Parsed, Phone};
 use crate::routing::Moment;
 use crate::text::{fold, mask_name};
@@ -344,6 +345,11 @@ impl Order {
             .grand_total
             .saturating_sub(self.judged.paid)
             .at_least_zero()
+    }
+
+    /// What payment providers have reported, by reference and transaction.
+    pub fn payment_facts(&self) -> impl Iterator<Item = &PaymentFact> {
+        self.payments.values()
     }
 
     /// The moment at which the invoice is issued, where the decision asks for one.
