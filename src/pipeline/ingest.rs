@@ -226,7 +226,7 @@ async fn lease(gateway: &Arc<Gateway>, free: usize, room: &Room) -> usize {
 /// What reading a notice gave.
 enum Read {
     Ready(Prepared, String),
-    Fetch(Wanted),
+    Fetch(Box<Wanted>),
 }
 
 /// Calls that one document may need; a connector that wants more is going in circles.
@@ -268,13 +268,13 @@ fn read(gateway: &Gateway, notice: &LeasedNotice, messages: &HashMap<i64, Stored
     if notice.fetch_only != 0 {
         let channel = gateway.config.channel(&notice.channel).cloned();
         return match (channel, &notice.key) {
-            (Some(channel), Some(key)) => Read::Fetch(Wanted {
+            (Some(channel), Some(key)) => Read::Fetch(Box::new(Wanted {
                 channel,
                 what: What::Order(key.clone()),
                 revision: None,
                 noticed_at: deliver::at(notice.created_at),
                 attempts: notice.attempts,
-            }),
+            })),
             _ => ready(dead("there is nothing to fetch")),
         };
     }
@@ -295,26 +295,26 @@ fn read(gateway: &Gateway, notice: &LeasedNotice, messages: &HashMap<i64, Stored
                     ready(Prepared::Order(snapshot))
                 }
                 OrderDocument::Here(_) | OrderDocument::Fetch => match channel {
-                    Some(channel) => Read::Fetch(Wanted {
+                    Some(channel) => Read::Fetch(Box::new(Wanted {
                         channel,
                         what: What::Order(external_id),
                         revision,
                         noticed_at: deliver::at(notice.created_at),
                         attempts: notice.attempts,
-                    }),
+                    })),
                     None => ready(dead("an order can only be fetched from a channel")),
                 },
             };
         }
         NoticeBody::Ask(question) => {
             return match gateway.config.channel(&notice.channel).cloned() {
-                Some(channel) => Read::Fetch(Wanted {
+                Some(channel) => Read::Fetch(Box::new(Wanted {
                     channel,
                     what: What::Subject(question.subject),
                     revision: None,
                     noticed_at: deliver::at(notice.created_at),
                     attempts: notice.attempts,
-                }),
+                })),
                 None => ready(dead("only a channel can be asked")),
             };
         }
