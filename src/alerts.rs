@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use domain::order::Settings;
+use domain::silence::Volume;
 use jiff::tz::TimeZone;
 use secrecy::ExposeSecret;
 use serde::Serialize;
@@ -18,13 +19,18 @@ use crate::config::TargetKind;
 use crate::gateway::Gateway;
 use crate::outbound::limits::BreakerState;
 use crate::outbound::{GateKey, SendOptions};
-use crate::store::{Error, accounts, alarms};
+use crate::pipeline::keepers::subscriptions::BROKEN;
+use crate::store::accounts::Account;
+use crate::store::{Error, accounts, alarms, questions, subscriptions};
 
 /// How often the conditions are read.
 const EVERY: Duration = Duration::from_secs(10);
 
 /// Tokens are alarmed this long before they end.
 const TOKEN_WARNING_MS: i64 = 14 * 86_400_000;
+
+/// Questions about payments that fail for so long are alarmed.
+const QUESTIONS_FAIL_MS: i64 = 600_000;
 
 /// Invoices are alarmed this long before the end of their legal day's time.
 const INVOICE_WARNING_MS: i64 = 3_600_000;
@@ -152,7 +158,10 @@ fn alarm(key: String, text: String) -> Alarm {
 }
 
 /// What should make somebody look now.
-async fn conditions(gateway: &Gateway) -> Result<Vec<Alarm>, Error> {
+///
+/// # Errors
+/// When the database refuses.
+pub async fn conditions(gateway: &Gateway) -> Result<Vec<Alarm>, Error> {
     let now = gateway.now_ms();
     let mut found = Vec::new();
     for (channel, n) in alarms::dead_notices(&gateway.db).await? {
@@ -174,30 +183,13 @@ async fn conditions(gateway: &Gateway) -> Result<Vec<Alarm>, Error> {
             format!("{oversold} counters promise more than is there"),
         ));
     }
-    for account in accounts::all(&gateway.db).await? {
-        let channel = &account.channel;
-        match account.state.as_str() {
-            "reauthorize" | "revoked" => found.push(alarm(
-                format!("authorize/{channel}"),
-                format!("{channel} must be authorised again"),
-            )),
-            "expiring" => found.push(alarm(
-                format!("expiring/{channel}"),
-                format!("the authorisation of {channel} ends soon"),
-            )),
-            _ => {
-                if account
-                    .refresh_expires_at
-                    .is_some_and(|end| end - now < TOKEN_WARNING_MS)
-                {
-                    found.push(alarm(
-                        format!("expiring/{channel}"),
-                        format!("the tokens of {channel} end within 14 days"),
-                    ));
-                }
-            }
-        }
-    }
+    found.extend(
+        accounts::all(&gateway.db)
+            .await?
+            .iter()
+            .filter_map(|account| of_account(account, renews_itself(gateway, account), now)),
+    );
+    found.extend(of_channels(gateway, now).await?);
     for target in &gateway.config.targets {
         let open = gateway
             .gates
@@ -219,6 +211,95 @@ async fn conditions(gateway: &Gateway) -> Result<Vec<Alarm>, Error> {
                     format!("{n} invoices are not issued and their legal day is ending"),
                 ));
             }
+        }
+    }
+    Ok(found)
+}
+
+/// Whether a channel gets new access tokens with the keys of the configuration alone.
+fn renews_itself(gateway: &Gateway, account: &Account) -> bool {
+    gateway
+        .config
+        .channel(&account.channel)
+        .and_then(|channel| channel.channel.tokens())
+        .is_some_and(|tokens| !tokens.needs_refresh_token())
+}
+
+/// An account that a person must authorise again, or soon must: its refresh token ends, the vendor
+/// has named an end, or there is nothing to refresh its access token with.
+fn of_account(account: &Account, renews_itself: bool, now: i64) -> Option<Alarm> {
+    let channel = &account.channel;
+    match account.state.as_str() {
+        "reauthorize" | "revoked" => {
+            return Some(alarm(
+                format!("authorize/{channel}"),
+                format!("{channel} must be authorised again"),
+            ));
+        }
+        "expiring" => {
+            return Some(alarm(
+                format!("expiring/{channel}"),
+                format!("the authorisation of {channel} ends soon"),
+            ));
+        }
+        _ => {}
+    }
+    let lasts = account.refresh.is_some() || renews_itself;
+    let access_ends = account.access_expires_at.filter(|_| !lasts);
+    let end = match (account.refresh_expires_at, access_ends) {
+        (Some(one), Some(other)) => Some(one.min(other)),
+        (one, other) => one.or(other),
+    }?;
+    (end - now < TOKEN_WARNING_MS).then(|| {
+        alarm(
+            format!("expiring/{channel}"),
+            format!("the tokens of {channel} end within 14 days"),
+        )
+    })
+}
+
+/// Channels that bring nothing, whose subscription is broken, or that cannot be asked.
+async fn of_channels(gateway: &Gateway, now: i64) -> Result<Vec<Alarm>, Error> {
+    let mut found = Vec::new();
+    let volumes = gateway
+        .volumes
+        .look(&gateway.db, &gateway.config, now)
+        .await?;
+    for (channel, standing) in volumes {
+        if let Volume::Silent { expected_milli } = standing.volume {
+            let expected = expected_milli / 1000;
+            let since = standing.last_ms.map_or_else(
+                || "so far".to_owned(),
+                |last| format!("since {}", crate::pipeline::deliver::at(last)),
+            );
+            found.push(alarm(
+                format!("silent/{channel}"),
+                format!(
+                    "nothing came from {channel} {since}; {expected} messages were to be expected"
+                ),
+            ));
+        }
+    }
+    let is_enabled = |id: &str| {
+        let channel = gateway.config.channel(id);
+        channel.is_some_and(|channel| channel.enabled)
+    };
+    for seen in subscriptions::all(&gateway.db).await? {
+        if seen.state == BROKEN && is_enabled(&seen.channel) {
+            let channel = &seen.channel;
+            let why = seen.detail.as_deref().unwrap_or("nobody knows why");
+            found.push(alarm(
+                format!("subscription/{channel}"),
+                format!("{channel} does not send to us any more: {why}"),
+            ));
+        }
+    }
+    for (channel, n) in questions::failing(&gateway.db, now - QUESTIONS_FAIL_MS).await? {
+        if is_enabled(&channel) {
+            found.push(alarm(
+                format!("payments/{channel}"),
+                format!("{channel} cannot be asked about {n} payments that nobody has reported on"),
+            ));
         }
     }
     Ok(found)
@@ -248,6 +329,61 @@ fn warning_begins(now: i64, deadline: jiff::civil::Time) -> Option<i64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const NOW: i64 = 1_000_000_000_000;
+    const DAY: i64 = 86_400_000;
+
+    fn account(refresh: bool, access_ends: i64, refresh_ends: Option<i64>) -> Account {
+        Account {
+            channel: "shop".to_owned(),
+            access: Some(vec![1]),
+            refresh: refresh.then(|| vec![2]),
+            access_expires_at: Some(access_ends),
+            refresh_expires_at: refresh_ends,
+            state: "ok".to_owned(),
+            detail: None,
+            version: 1,
+            updated_at: 0,
+        }
+    }
+
+    fn key(account: &Account, renews_itself: bool) -> Option<String> {
+        of_account(account, renews_itself, NOW).map(|alarm| alarm.key)
+    }
+
+    #[test]
+    fn an_access_token_that_nothing_can_refresh_is_alarmed_two_weeks_ahead() {
+        let expiring = Some("expiring/shop".to_owned());
+        assert_eq!(key(&account(false, NOW + 13 * DAY, None), false), expiring);
+        assert_eq!(key(&account(false, NOW + 15 * DAY, None), false), None);
+        // An hour is no alarm where it is refreshed, with a refresh token or the app's own keys.
+        assert_eq!(key(&account(true, NOW + DAY / 24, None), false), None);
+        assert_eq!(key(&account(false, NOW + DAY / 24, None), true), None);
+    }
+
+    #[test]
+    fn the_end_that_a_vendor_names_is_alarmed_whatever_else_lasts() {
+        let expiring = Some("expiring/shop".to_owned());
+        let named = account(true, NOW + 90 * DAY, Some(NOW + 13 * DAY));
+        assert_eq!(key(&named, false), expiring);
+        let only_named = Account {
+            access: None,
+            access_expires_at: None,
+            ..account(false, 0, Some(NOW + 13 * DAY))
+        };
+        assert_eq!(key(&only_named, true), expiring);
+        let later = account(false, NOW + 13 * DAY, Some(NOW + 90 * DAY));
+        assert_eq!(key(&later, false), expiring);
+    }
+
+    #[test]
+    fn an_account_that_waits_for_a_person_is_alarmed_by_its_state() {
+        let revoked = Account {
+            state: "revoked".to_owned(),
+            ..account(true, NOW + DAY, None)
+        };
+        assert_eq!(key(&revoked, false), Some("authorize/shop".to_owned()));
+    }
 
     #[test]
     fn before_the_last_hour_only_invoices_of_an_earlier_day_are_late() {

@@ -26,9 +26,10 @@ use crate::gateway::{Door, Gateway};
 use crate::http::rate::intake;
 use crate::outbound::{Client, GateKey, Gates, Limits, Policy, Rate};
 use crate::pipeline::deliver::Recipient;
+use crate::pipeline::keepers::silence::Volumes;
 use crate::pipeline::receive::Receiver;
 use crate::pipeline::settle::{self, Queue, Settler};
-use crate::pipeline::{deliver, ingest, poll, timers};
+use crate::pipeline::{deliver, ingest, keepers, poll, timers};
 use crate::rejected::Rejected;
 use crate::rulebook::Rulebook;
 use crate::shutdown::Shutdown;
@@ -45,7 +46,7 @@ pub enum Role {
     Receive,
     /// Ingest, settle, deliver and timers.
     Work,
-    /// Polling of channels.
+    /// Polling of channels, and whatever else they are asked by themselves.
     Poll,
     /// The order API.
     Api,
@@ -155,7 +156,13 @@ pub async fn assemble(parts: Parts) -> Result<Assembled, Error> {
     let keys = KeyRing::new(&config.security.keys)?;
     let doors = doors(&config, &clock);
     let metrics = Arc::new(Metrics::new(Names {
-        channels: doors.keys().cloned().collect(),
+        channels: doors
+            .keys()
+            .chain(config.channels.iter().map(|channel| &channel.id))
+            .cloned()
+            .collect::<BTreeSet<_>>()
+            .into_iter()
+            .collect(),
         targets: recipients(&config),
     }));
     let gates = Gates::new(Arc::clone(&clock));
@@ -188,6 +195,7 @@ pub async fn assemble(parts: Parts) -> Result<Assembled, Error> {
         rules: ArcSwap::from_pointee(rules),
         rulebook,
         catalog,
+        volumes: Volumes::default(),
         db,
         clock,
         ids,
@@ -260,9 +268,11 @@ impl Assembled {
                 gateway.shutdown.spawn(worker);
             }
             timers::start(&gateway);
+            keepers::start(&gateway);
             gateway.shutdown.spawn(alerts::run(Arc::clone(&gateway)));
         }
         if roles.contains(&Role::Poll) {
+            keepers::start_asking(&gateway);
             for channel in gateway.config.channels.iter().filter(|c| c.enabled) {
                 for kind in channel.channel.polling().map_or(&[][..], |p| p.kinds()) {
                     gateway

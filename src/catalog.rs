@@ -32,6 +32,21 @@ impl Catalog {
                 .collect(),
         }
     }
+
+    /// All articles of a channel, each with our SKU.
+    pub fn articles(&self, channel: &str) -> impl Iterator<Item = (&str, &str)> {
+        self.mappings
+            .iter()
+            .filter(move |((of, _), _)| of == channel)
+            .map(|((_, article), sku)| (article.as_str(), sku.as_str()))
+    }
+
+    /// Our SKU of a channel's article.
+    #[must_use]
+    pub fn article(&self, channel: &str, article: &str) -> Option<&str> {
+        let key = (channel.to_owned(), article.to_owned());
+        self.mappings.get(&key).map(String::as_str)
+    }
 }
 
 fn for_orders(product: Product) -> context::Product {

@@ -18,6 +18,7 @@ use crate::crypto::KeyRing;
 use crate::http::rate::Intake;
 use crate::outbound::Client;
 use crate::outbound::Gates;
+use crate::pipeline::keepers::silence::Volumes;
 use crate::pipeline::receive::Receiver;
 use crate::pipeline::settle::Settler;
 use crate::rejected::Rejected;
@@ -56,6 +57,8 @@ pub struct Gateway {
     pub settings: Settings,
     /// Products and SKU mappings, as last read.
     pub catalog: CatalogCache,
+    /// How many messages channels bring.
+    pub volumes: Volumes,
     /// The database.
     pub db: Db,
     /// Time.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
+use domain::silence::Volume;
 use jiff::Timestamp;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -18,9 +19,11 @@ use super::problem::Problem;
 use crate::gateway::Gateway;
 use crate::outbound::limits::BreakerState;
 use crate::outbound::{Gate, GateKey};
+use crate::pipeline::keepers::silence::Standing;
 use crate::store::accounts::{self, Account};
 use crate::store::health::{self, Outbox, Traffic};
 use crate::store::polls::{self, Position};
+use crate::store::subscriptions::{self, Subscription};
 use crate::store::upkeep::{self, Waiting};
 use crate::store::{Error, rejections};
 
@@ -156,6 +159,55 @@ impl From<Position> for PollHealth {
     }
 }
 
+/// Whether as many messages come as usual, by the hours of the weeks before.
+#[derive(Debug, Serialize, ToSchema)]
+struct VolumeHealth {
+    /// `learning` (less than two weeks are known), `usual` or `silent`.
+    state: &'static str,
+    /// Messages that were to be expected since the last one; null while it is learned.
+    expected_since_last: Option<i64>,
+    /// When the last message came that counts: pushes; of a channel without a door, polled ones.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    last_at: Option<Timestamp>,
+}
+
+impl From<Standing> for VolumeHealth {
+    fn from(standing: Standing) -> Self {
+        Self {
+            state: standing.volume.as_str(),
+            expected_since_last: match standing.volume {
+                Volume::Learning => None,
+                Volume::Usual { expected_milli } | Volume::Silent { expected_milli } => {
+                    Some(expected_milli / 1000)
+                }
+            },
+            last_at: standing.last_ms.map(time),
+        }
+    }
+}
+
+/// How a webhook subscription stood when it was last looked after.
+#[derive(Debug, Serialize, ToSchema)]
+struct SubscriptionHealth {
+    /// `good`, `broken` (a person must look), `unreachable` or `unset` (a setting is missing).
+    state: String,
+    /// Why, where it is not good.
+    detail: Option<String>,
+    /// When it was looked at.
+    #[schema(value_type = String, format = DateTime)]
+    checked_at: Timestamp,
+}
+
+impl From<Subscription> for SubscriptionHealth {
+    fn from(seen: Subscription) -> Self {
+        Self {
+            state: seen.state,
+            detail: seen.detail,
+            checked_at: time(seen.checked_at),
+        }
+    }
+}
+
 /// A channel, or an app whose door several channels share.
 #[derive(Debug, Serialize, ToSchema)]
 struct ChannelHealth {
@@ -179,6 +231,10 @@ struct ChannelHealth {
     account: Option<AccountHealth>,
     /// Its polls.
     polls: Vec<PollHealth>,
+    /// Whether as many messages come as usual; null for an app and for a closed channel.
+    volume: Option<VolumeHealth>,
+    /// Its webhook subscription, where the vendor deletes or disables them.
+    subscription: Option<SubscriptionHealth>,
 }
 
 /// All channels.
@@ -278,6 +334,15 @@ async fn channels(
             .or_default()
             .push(position.into());
     }
+    let mut volumes = gateway
+        .volumes
+        .look(&gateway.db, config, gateway.now_ms())
+        .await?;
+    let mut subscribed: HashMap<String, Subscription> = subscriptions::all(&gateway.db)
+        .await?
+        .into_iter()
+        .map(|seen| (seen.channel.clone(), seen))
+        .collect();
     let mut data = Vec::with_capacity(ids.len());
     for channel in &config.channels {
         data.push(ChannelHealth {
@@ -291,6 +356,8 @@ async fn channels(
             flow: flow(&gateway, &channel.id),
             account: accounts.remove(&channel.id).map(AccountHealth::from),
             polls: positions.remove(&channel.id).unwrap_or_default(),
+            volume: volumes.remove(&channel.id).map(VolumeHealth::from),
+            subscription: subscribed.remove(&channel.id).map(SubscriptionHealth::from),
         });
     }
     for app in &config.apps {
@@ -305,6 +372,8 @@ async fn channels(
             flow: None,
             account: None,
             polls: Vec::new(),
+            volume: None,
+            subscription: None,
         });
     }
     Ok(Json(Channels { data }))

@@ -4,6 +4,7 @@
 pub mod deliver;
 pub mod envelope;
 pub mod ingest;
+pub mod keepers;
 pub mod poll;
 pub mod receive;
 pub mod reconcile;

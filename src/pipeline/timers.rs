@@ -5,6 +5,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use domain::silence::Volume;
+
 use crate::bells::News;
 use crate::gateway::Gateway;
 use crate::outbound::GateKey;
@@ -301,6 +303,14 @@ pub async fn refresh_gauges(gateway: &Gateway) -> Result<(), Error> {
                 .metrics
                 .set_token_expiry(&account.channel, (end - now) / 1000);
         }
+    }
+    let volumes = gateway
+        .volumes
+        .look(&gateway.db, &gateway.config, now)
+        .await?;
+    for (channel, standing) in volumes {
+        let silent = matches!(standing.volume, Volume::Silent { .. });
+        gateway.metrics.set_channel_silent(&channel, silent);
     }
     let (notices, tasks) = upkeep::dead(&gateway.db).await?;
     gateway.metrics.set_dead([

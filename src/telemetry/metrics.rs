@@ -78,6 +78,7 @@ struct Inner {
     attempt: Family<Target, Histogram, AttemptBuckets>,
     breaker_state: Family<Target, Count>,
     token_expiry: Family<Channel, Count>,
+    channel_silent: Family<Channel, Count>,
     dead: Family<Kind, Count>,
     rules_valid: Count,
     orders_held: Family<Reason, Count>,
@@ -213,6 +214,11 @@ impl Metrics {
                 "Time until a channel's access token expires, negative after that",
                 Family::default(),
             ),
+            channel_silent: b.add(
+                "channel_silent",
+                "1 while a channel brings nothing although it should",
+                Family::default(),
+            ),
             dead: b.add(
                 "dead",
                 "Dead letters that wait for a person",
@@ -251,6 +257,7 @@ impl Metrics {
             self.inner.inbox_waiting.remove(&label);
             self.inner.inbox_age.remove(&label);
             self.inner.token_expiry.remove(&label);
+            self.inner.channel_silent.remove(&label);
         }
         for target in self.inner.targets.replace(names.targets) {
             let label = Target { target };
@@ -351,6 +358,14 @@ impl Metrics {
         let channel = self.inner.channels.label(channel);
         let label = Channel { channel };
         self.inner.token_expiry.get_or_create(&label).set(seconds);
+    }
+
+    /// Whether a channel brings nothing although it should.
+    pub fn set_channel_silent(&self, channel: &str, silent: bool) {
+        let channel = self.inner.channels.label(channel);
+        let label = Channel { channel };
+        let level = i64::from(silent);
+        self.inner.channel_silent.get_or_create(&label).set(level);
     }
 
     /// All dead letters by kind; a kind that is not named has none.

@@ -18,13 +18,13 @@ use kenh::app::{self, Parts, Role, Running};
 use kenh::bells::News;
 use kenh::clock::{Clock, FakeClock, SeededIds};
 use kenh::config::{self, Breaker, Config, Factor, Overlay, Rate, Retry};
-use kenh::crypto::KeyRing;
+use kenh::crypto::{ApiToken, KeyRing};
 use kenh::gateway::Gateway;
 use kenh::import;
 use kenh::pipeline::settle::{CommandInput, Done, Input, Refusal};
 use kenh::pipeline::tokens;
 use kenh::store::tx::OrderRef;
-use kenh::store::{Db, accounts, numbers, stock};
+use kenh::store::{Db, accounts, numbers, stock, tokens as api_tokens};
 use kenh::verify;
 use secrecy::SecretString;
 use wiremock::MockServer;
@@ -160,7 +160,7 @@ impl Drop for Place {
 }
 
 /// Changes what was read of the files.
-type Edit = Box<dyn Fn(&mut Config) + Send>;
+type Edit = Box<dyn Fn(&mut Config, &World) + Send>;
 
 /// What a test changes before the start.
 #[derive(Default)]
@@ -172,7 +172,12 @@ pub struct Setup {
 
 impl Setup {
     /// Changes what was read of the files.
-    pub fn edit(mut self, edit: impl Fn(&mut Config) + Send + 'static) -> Self {
+    pub fn edit(self, edit: impl Fn(&mut Config) + Send + 'static) -> Self {
+        self.edit_in(move |config, _| edit(config))
+    }
+
+    /// The same, where the world's addresses are needed.
+    pub fn edit_in(mut self, edit: impl Fn(&mut Config, &World) + Send + 'static) -> Self {
         self.edit = Some(Box::new(edit));
         self
     }
@@ -370,7 +375,7 @@ impl World {
             .unwrap_or_else(|problems| panic!("{}", config::render(&problems)));
         loaded.config.work.idle_poll_ms = 200;
         if let Some(edit) = &self.setup.edit {
-            edit(&mut loaded.config);
+            edit(&mut loaded.config, self);
         }
         loaded
     }
@@ -444,6 +449,22 @@ impl TestApp {
             finished: false,
             commands: AtomicU32::new(0),
         }
+    }
+
+    /// A token for the API.
+    pub async fn api_token(&self, scopes: &[&str]) -> String {
+        let token = ApiToken::generate();
+        let stored = api_tokens::NewToken {
+            id: format!("tok_{}", &token.hash()[..12]),
+            hash: token.hash(),
+            actor: "lan".to_owned(),
+            scopes: scopes.iter().map(|&scope| scope.to_owned()).collect(),
+            location: None,
+            created_at: self.gateway.now_ms(),
+            expires_at: None,
+        };
+        api_tokens::create(&self.gateway.db, &stored).await.unwrap();
+        token.expose().to_owned()
     }
 
     /// Every order, newest last.

@@ -348,29 +348,29 @@ fn every_point_has_its_story() {
 on_both! {
     async fn a_message_survives_a_death_while_it_is_received(kind: Kind) {
         for story in &STORIES[0..3] {
-            survives(kind, story).await;
+            Box::pin(survives(kind, story)).await;
         }
     }
 
     async fn an_order_survives_a_death_while_it_is_settled(kind: Kind) {
         for story in &STORIES[3..6] {
-            survives(kind, story).await;
+            Box::pin(survives(kind, story)).await;
         }
     }
 
     async fn a_delivery_survives_a_death_and_is_not_repeated(kind: Kind) {
         for story in &STORIES[6..8] {
-            survives(kind, story).await;
+            Box::pin(survives(kind, story)).await;
         }
     }
 
     async fn a_fresh_token_survives_a_death(kind: Kind) {
         for story in &STORIES[8..10] {
-            survives(kind, story).await;
+            Box::pin(survives(kind, story)).await;
         }
     }
 
     async fn a_poll_survives_a_death_before_its_position_is_kept(kind: Kind) {
-        survives(kind, &STORIES[10]).await;
+        Box::pin(survives(kind, &STORIES[10])).await;
     }
 }

@@ -23,6 +23,7 @@ mod customers;
 mod doors;
 mod failures;
 mod holds;
+mod keepers;
 mod leases;
 mod path;
 mod permutations;

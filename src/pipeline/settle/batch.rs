@@ -22,6 +22,7 @@ use crate::store::Error;
 use crate::store::conversations::LoadedConversation;
 use crate::store::inbox::order_code_of;
 use crate::store::notices::NoticeEnd;
+use crate::store::questions;
 use crate::store::stock;
 use crate::store::tx::{Loaded, OrderRef, Tx};
 
@@ -68,6 +69,8 @@ pub(super) struct Writes {
     pub(super) loads: BTreeMap<String, i64>,
     pub(super) ends: Vec<(i64, i64, String, NoticeEnd)>,
     pub(super) audit: Vec<[String; 4]>,
+    /// Payments that their providers have not decided.
+    pub(super) questions: Vec<questions::Opened>,
 }
 
 /// A batch in work: the open transaction, and what is known so far.

@@ -10,10 +10,11 @@ use super::batch::{Batch, Codes, Pending, Slot};
 use super::fact_of;
 use super::input::{Done, Input, NoticeInput, Nudge, Prepared, Refusal};
 use crate::pipeline::deliver;
+use crate::pipeline::keepers::payments::is_open;
 use crate::store::inbox::order_code_of;
 use crate::store::notices::NoticeEnd;
 use crate::store::tx::OrderRef;
-use crate::store::{Error, accounts, stock};
+use crate::store::{Error, accounts, questions, stock};
 
 /// Clocks of partners may be ahead of ours by this much, milliseconds.
 pub(super) const AHEAD_MS: i64 = 300_000;
@@ -332,7 +333,25 @@ impl Batch<'_> {
             return Ok(self.unknown_order(notice));
         };
         self.apply(&id, &fact, context);
+        if let Fact::Payment(payment) = &fact {
+            self.ask_later(payment);
+        }
         Ok(NoticeEnd::Done { order_id: Some(id) })
+    }
+
+    /// A payment that is not decided is asked about, in case the decision is never reported.
+    fn ask_later(&mut self, payment: &PaymentFact) {
+        let provider = self.gateway.config.channel(&payment.provider);
+        if let Some(payments) = provider.and_then(|channel| channel.channel.payments())
+            && is_open(payment.state)
+        {
+            let pause_ms = payments.ask_after_s().saturating_mul(1000);
+            self.writes.questions.push(questions::Opened {
+                channel: payment.provider.clone(),
+                reference: payment.reference.clone(),
+                next_at: self.now_ms.saturating_add(pause_ms),
+            });
+        }
     }
 
     /// A notice about an order that is not known yet waits a bounded time: the order's own

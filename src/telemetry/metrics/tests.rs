@@ -22,6 +22,7 @@ fn sample() -> Metrics {
     metrics.attempt("hub-wms", "delivered", Duration::from_millis(30));
     metrics.set_breaker("hub-wms", BreakerLevel::Open);
     metrics.set_token_expiry("shopee-vn", -60);
+    metrics.set_channel_silent("shopee-vn", true);
     metrics.set_dead([("notice", 1), ("task", 2)]);
     metrics.set_orders_held([("unknown_sku", 4)]);
     metrics.set_rules_valid(true);
@@ -49,6 +50,7 @@ fn the_page_has_every_family_under_its_stable_name() {
         r#"kenh_attempt_seconds_count{target="hub-wms"} 1"#,
         r#"kenh_breaker_state{target="hub-wms"} 2"#,
         r#"kenh_token_expiry_seconds{channel="shopee-vn"} -60"#,
+        r#"kenh_channel_silent{channel="shopee-vn"} 1"#,
         r#"kenh_dead{kind="task"} 2"#,
         r#"kenh_orders_held{reason="unknown_sku"} 4"#,
         "kenh_rules_valid 1",
@@ -93,6 +95,7 @@ proptest! {
             metrics.set_outbox(value, 1, Duration::ZERO);
             metrics.set_breaker(value, BreakerLevel::Closed);
             metrics.set_token_expiry(value, 1);
+            metrics.set_channel_silent(value, true);
             metrics.http_request(Some(value), http::StatusCode::OK);
         }
         metrics.set_orders_held(values.iter().map(|value| (value.as_str(), 1)));
@@ -108,6 +111,7 @@ proptest! {
             "kenh_outbox_waiting",
             "kenh_breaker_state",
             "kenh_token_expiry_seconds",
+            "kenh_channel_silent",
         ] {
             prop_assert_eq!(series(family), 1, "{}", family);
         }
