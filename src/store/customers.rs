@@ -17,6 +17,7 @@ use sea_orm::{ConnectionTrait, DbBackend, QueryResult};
 use super::db::Error;
 use super::sql::{Sql, insert_many, insert_returning};
 use super::tx::Tx;
+use crate::crypto::KeyRing;
 
 /// Values of one `IN` at most: below what either database binds.
 const AT_ONCE: usize = 1_024;
@@ -76,6 +77,15 @@ pub struct Merge {
     pub phone: CustomerId,
     /// … in this document.
     pub source: Source,
+}
+
+/// Whether some of the terms may have been written before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Written {
+    /// The identities are new.
+    Never,
+    /// They are not.
+    Perhaps,
 }
 
 const COLUMNS: &str =
@@ -274,16 +284,22 @@ impl Tx {
     pub async fn add_customer_terms(
         &self,
         terms: &BTreeSet<(String, CustomerId)>,
+        written: Written,
     ) -> Result<(), Error> {
         let rows = terms
             .iter()
             .map(|(term, id)| vec![term.as_str().into(), id.as_str().into()])
             .collect();
+        let tail = match written {
+            // Looking for a conflict that cannot be costs as much again as writing.
+            Written::Never => "",
+            Written::Perhaps => "ON CONFLICT (term, identity_id) DO NOTHING",
+        };
         insert_many(
             self.on(),
             "INSERT INTO customer_term (term, identity_id)",
             rows,
-            "ON CONFLICT (term, identity_id) DO NOTHING",
+            tail,
         )
         .await?;
         Ok(())
@@ -312,6 +328,27 @@ pub(crate) fn customer_id(text: &str) -> Result<CustomerId, Error> {
         what: "customer's id",
         source: serde::de::Error::custom("it is not of the form `cus_…`"),
     })
+}
+
+/// Characters of a word's hash: 128 bits tell all words apart, and each is in an index.
+const HASH_CHARS: usize = 32;
+
+/// How a word of a customer's name is written among the terms.
+#[must_use]
+pub(crate) fn name_term(keys: &KeyRing, word: &str) -> String {
+    shortened(keys.lookup_hash("name", word))
+}
+
+/// The terms under which a word of a name may have been written, one per key.
+#[must_use]
+pub(crate) fn name_terms(keys: &KeyRing, word: &str) -> Vec<String> {
+    let hashes = keys.lookup_hashes("name", word);
+    hashes.into_iter().map(shortened).collect()
+}
+
+fn shortened(mut hash: String) -> String {
+    hash.truncate(HASH_CHARS);
+    hash
 }
 
 /// How the channel of a customer is written among the terms.

@@ -15,7 +15,7 @@ use crate::store::sql::Sql;
 /// Which customers. All conditions hold together.
 #[derive(Debug, Clone, Default)]
 pub struct Filter {
-    /// Names that have all these words; each with its keyed hashes, one per key.
+    /// Names that have all these words; each with its terms, one per key.
     pub words: Vec<Vec<String>>,
     /// The key of a phone: its customer, and the customers who have used it while it is shared.
     pub phone: Option<String>,
