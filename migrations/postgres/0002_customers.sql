@@ -1,9 +1,11 @@
 -- Who buys and writes. An identity is a whole phone or a person's id in a channel; identities with
--- one customer_id are one customer, who is called by the oldest of their ids.
+-- one customer_id are one customer, who is called by the oldest of their ids. channel is the one in which
+-- it was first seen.
 CREATE TABLE customer_identity (
     id           TEXT COLLATE "C"    NOT NULL CONSTRAINT customer_identity_pk PRIMARY KEY,
     key          TEXT COLLATE "C"    NOT NULL CONSTRAINT customer_identity_key UNIQUE,
     customer_id  TEXT COLLATE "C"    NOT NULL,
+    channel      TEXT COLLATE "C"    NOT NULL,
     shared       BIGINT  NOT NULL DEFAULT 0,
     name         TEXT COLLATE "C",
     name_at      BIGINT  NOT NULL DEFAULT 0,
@@ -53,7 +55,7 @@ CREATE TABLE customer_consent (
     CONSTRAINT customer_consent_who CHECK ((source = 'staff') = (actor IS NOT NULL))
 );
 
--- What a customer is found by: keyed hashes of name words, and the channels. Without a reference to
+-- What a customer is found by: keyed hashes of name words, and further channels. Without a reference to
 -- the identity, which was written a statement before and is never deleted: the check of it, four times
 -- for every new buyer, is a third of what this table costs.
 CREATE TABLE customer_term (

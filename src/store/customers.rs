@@ -29,6 +29,8 @@ pub struct Known {
     pub key: String,
     /// Whom it belongs to.
     pub member: Member,
+    /// The channel in which it was first seen.
+    pub channel: String,
     /// The newest name under which it appeared.
     pub name: Option<String>,
     /// When that was, milliseconds; 0 without a name.
@@ -45,6 +47,7 @@ impl Known {
                 customer: customer_id(&row.try_get::<String>("", "customer_id")?)?,
                 shared: shared != 0,
             },
+            channel: row.try_get("", "channel")?,
             name: row.try_get("", "name")?,
             name_at: row.try_get("", "name_at")?,
         })
@@ -89,7 +92,7 @@ pub enum Written {
 }
 
 const COLUMNS: &str =
-    "SELECT id, key, customer_id, shared, name, name_at FROM customer_identity WHERE ";
+    "SELECT id, key, customer_id, channel, shared, name, name_at FROM customer_identity WHERE ";
 
 impl Tx {
     /// The identities of some keys. What is not known is not in the map.
@@ -122,7 +125,7 @@ impl Tx {
         let rows = identities.iter().map(|one| row_of(now, one)).collect();
         insert_returning(
             self.on(),
-            "INSERT INTO customer_identity (id, key, customer_id, shared, name, name_at, created_at)",
+            "INSERT INTO customer_identity (id, key, customer_id, channel, shared, name, name_at, created_at)",
             rows,
             "ON CONFLICT (key) DO NOTHING RETURNING key",
         )
@@ -238,7 +241,7 @@ impl Tx {
     pub async fn update_identities(&self, now: i64, identities: &[Known]) -> Result<(), Error> {
         insert_many(
             self.on(),
-            "INSERT INTO customer_identity (id, key, customer_id, shared, name, name_at, created_at)",
+            "INSERT INTO customer_identity (id, key, customer_id, channel, shared, name, name_at, created_at)",
             identities.iter().map(|one| row_of(now, one)).collect(),
             "ON CONFLICT (id) DO UPDATE SET customer_id = excluded.customer_id, \
              shared = excluded.shared, name = excluded.name, name_at = excluded.name_at",
@@ -311,6 +314,7 @@ fn row_of(now: i64, one: &Known) -> Vec<sea_orm::Value> {
         one.member.id.as_str().into(),
         one.key.as_str().into(),
         one.member.customer.as_str().into(),
+        one.channel.as_str().into(),
         i64::from(one.member.shared).into(),
         one.name.clone().into(),
         one.name_at.into(),
@@ -351,7 +355,7 @@ fn shortened(mut hash: String) -> String {
     hash
 }
 
-/// How the channel of a customer is written among the terms.
+/// How a further channel of a customer is written among the terms.
 #[must_use]
 pub(crate) fn channel_term(channel: &str) -> String {
     format!("channel:{channel}")

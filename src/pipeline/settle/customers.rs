@@ -10,7 +10,7 @@ mod group;
 use std::collections::{BTreeMap, BTreeSet};
 
 use domain::conversation::Heard;
-use domain::customer::{ConsentState, Evidence, Identity, consent_of};
+use domain::customer::{ConsentState, Evidence, consent_of};
 use domain::snapshot::Snapshot;
 use domain::text::fold;
 
@@ -164,10 +164,9 @@ impl Batch<'_> {
             };
             let id = &known.member.id;
             let fresh = found.fresh.contains(id);
-            let terms = if fresh { &mut first } else { &mut further };
             // A person in a channel has one channel; a phone appears in any of them.
-            if fresh || matches!(identity, Identity::Phone(_)) {
-                terms.insert((channel_term(&one.channel), id.clone()));
+            if known.channel != one.channel {
+                further.insert((channel_term(&one.channel), id.clone()));
             }
             if let Some(name) = &one.evidence.name
                 && (fresh || known.name.as_ref() != Some(name))
@@ -177,6 +176,7 @@ impl Batch<'_> {
                     .filter(|word| !word.is_empty())
                     .take(MOST_WORDS)
                 {
+                    let terms = if fresh { &mut first } else { &mut further };
                     terms.insert((name_term(&self.gateway.keys, word), id.clone()));
                 }
             }
