@@ -17,6 +17,7 @@ use sea_orm::{ConnectionTrait, DbBackend, QueryResult};
 use super::db::Error;
 use super::sql::{Sql, insert_many, insert_returning};
 use super::tx::Tx;
+use crate::crypto::KeyRing;
 
 /// Values of one `IN` at most: below what either database binds.
 const AT_ONCE: usize = 1_024;
@@ -28,6 +29,8 @@ pub struct Known {
     pub key: String,
     /// Whom it belongs to.
     pub member: Member,
+    /// The channel in which it was first seen.
+    pub channel: String,
     /// The newest name under which it appeared.
     pub name: Option<String>,
     /// When that was, milliseconds; 0 without a name.
@@ -44,6 +47,7 @@ impl Known {
                 customer: customer_id(&row.try_get::<String>("", "customer_id")?)?,
                 shared: shared != 0,
             },
+            channel: row.try_get("", "channel")?,
             name: row.try_get("", "name")?,
             name_at: row.try_get("", "name_at")?,
         })
@@ -78,8 +82,17 @@ pub struct Merge {
     pub source: Source,
 }
 
+/// Whether some of the terms may have been written before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Written {
+    /// The identities are new.
+    Never,
+    /// They are not.
+    Perhaps,
+}
+
 const COLUMNS: &str =
-    "SELECT id, key, customer_id, shared, name, name_at FROM customer_identity WHERE ";
+    "SELECT id, key, customer_id, channel, shared, name, name_at FROM customer_identity WHERE ";
 
 impl Tx {
     /// The identities of some keys. What is not known is not in the map.
@@ -112,7 +125,7 @@ impl Tx {
         let rows = identities.iter().map(|one| row_of(now, one)).collect();
         insert_returning(
             self.on(),
-            "INSERT INTO customer_identity (id, key, customer_id, shared, name, name_at, created_at)",
+            "INSERT INTO customer_identity (id, key, customer_id, channel, shared, name, name_at, created_at)",
             rows,
             "ON CONFLICT (key) DO NOTHING RETURNING key",
         )
@@ -228,7 +241,7 @@ impl Tx {
     pub async fn update_identities(&self, now: i64, identities: &[Known]) -> Result<(), Error> {
         insert_many(
             self.on(),
-            "INSERT INTO customer_identity (id, key, customer_id, shared, name, name_at, created_at)",
+            "INSERT INTO customer_identity (id, key, customer_id, channel, shared, name, name_at, created_at)",
             identities.iter().map(|one| row_of(now, one)).collect(),
             "ON CONFLICT (id) DO UPDATE SET customer_id = excluded.customer_id, \
              shared = excluded.shared, name = excluded.name, name_at = excluded.name_at",
@@ -274,16 +287,22 @@ impl Tx {
     pub async fn add_customer_terms(
         &self,
         terms: &BTreeSet<(String, CustomerId)>,
+        written: Written,
     ) -> Result<(), Error> {
         let rows = terms
             .iter()
             .map(|(term, id)| vec![term.as_str().into(), id.as_str().into()])
             .collect();
+        let tail = match written {
+            // Looking for a conflict that cannot be costs as much again as writing.
+            Written::Never => "",
+            Written::Perhaps => "ON CONFLICT (term, identity_id) DO NOTHING",
+        };
         insert_many(
             self.on(),
             "INSERT INTO customer_term (term, identity_id)",
             rows,
-            "ON CONFLICT (term, identity_id) DO NOTHING",
+            tail,
         )
         .await?;
         Ok(())
@@ -295,6 +314,7 @@ fn row_of(now: i64, one: &Known) -> Vec<sea_orm::Value> {
         one.member.id.as_str().into(),
         one.key.as_str().into(),
         one.member.customer.as_str().into(),
+        one.channel.as_str().into(),
         i64::from(one.member.shared).into(),
         one.name.clone().into(),
         one.name_at.into(),
@@ -314,7 +334,28 @@ pub(crate) fn customer_id(text: &str) -> Result<CustomerId, Error> {
     })
 }
 
-/// How the channel of a customer is written among the terms.
+/// Characters of a word's hash: 128 bits tell all words apart, and each is in an index.
+const HASH_CHARS: usize = 32;
+
+/// How a word of a customer's name is written among the terms.
+#[must_use]
+pub(crate) fn name_term(keys: &KeyRing, word: &str) -> String {
+    shortened(keys.lookup_hash("name", word))
+}
+
+/// The terms under which a word of a name may have been written, one per key.
+#[must_use]
+pub(crate) fn name_terms(keys: &KeyRing, word: &str) -> Vec<String> {
+    let hashes = keys.lookup_hashes("name", word);
+    hashes.into_iter().map(shortened).collect()
+}
+
+fn shortened(mut hash: String) -> String {
+    hash.truncate(HASH_CHARS);
+    hash
+}
+
+/// How a further channel of a customer is written among the terms.
 #[must_use]
 pub(crate) fn channel_term(channel: &str) -> String {
     format!("channel:{channel}")

@@ -106,8 +106,8 @@ mod tests {
 
     async fn identity(db: &TempDb, number: u128, customer: u128, key: &str, shared: u8) {
         db.run(&format!(
-            "INSERT INTO customer_identity (id, key, customer_id, shared, created_at) \
-             VALUES ('{}', '{key}', '{}', {shared}, 0)",
+            "INSERT INTO customer_identity (id, key, customer_id, channel, shared, created_at) \
+             VALUES ('{}', '{key}', '{}', 'web', {shared}, 0)",
             id(number),
             id(customer)
         ))

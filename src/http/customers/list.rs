@@ -17,6 +17,7 @@ use crate::http::auth::Caller;
 use crate::http::extract::Query;
 use crate::http::page::{self, Position};
 use crate::http::problem::Problem;
+use crate::store::customers::name_terms;
 use crate::store::customers::read::{self, Filter, Seen};
 
 /// Characters of a search at most.
@@ -104,7 +105,7 @@ fn filter(gateway: &Gateway, params: &Params) -> Result<Filter, Problem> {
             .split(' ')
             .filter(|word| !word.is_empty())
             .take(WORDS)
-            .map(|word| gateway.keys.lookup_hashes("name", word))
+            .map(|word| name_terms(&gateway.keys, word))
             .collect();
         if filter.words.is_empty() {
             return Err(Problem::invalid("q", "must have a letter or digit"));

@@ -10,7 +10,7 @@ mod group;
 use std::collections::{BTreeMap, BTreeSet};
 
 use domain::conversation::Heard;
-use domain::customer::{ConsentState, Evidence, Identity, consent_of};
+use domain::customer::{ConsentState, Evidence, consent_of};
 use domain::snapshot::Snapshot;
 use domain::text::fold;
 
@@ -20,7 +20,7 @@ use super::input::NoticeInput;
 use super::take::AHEAD_MS;
 use crate::store::Error;
 use crate::store::customers::consent::Reported;
-use crate::store::customers::{Source, channel_term};
+use crate::store::customers::{Source, Written, channel_term, name_term};
 
 /// Words of a name that a customer is found by.
 const MOST_WORDS: usize = 16;
@@ -153,7 +153,7 @@ impl Batch<'_> {
 
     /// Stores what customers are found by, and what channels say of consent.
     async fn remember(&self, all: &[&Shown], found: &Found) -> Result<(), Error> {
-        let mut terms = BTreeSet::new();
+        let (mut first, mut further) = (BTreeSet::new(), BTreeSet::new());
         let mut consents = Vec::new();
         for one in all {
             let Some(identity) = one.evidence.identity() else {
@@ -165,8 +165,8 @@ impl Batch<'_> {
             let id = &known.member.id;
             let fresh = found.fresh.contains(id);
             // A person in a channel has one channel; a phone appears in any of them.
-            if fresh || matches!(identity, Identity::Phone(_)) {
-                terms.insert((channel_term(&one.channel), id.clone()));
+            if known.channel != one.channel {
+                further.insert((channel_term(&one.channel), id.clone()));
             }
             if let Some(name) = &one.evidence.name
                 && (fresh || known.name.as_ref() != Some(name))
@@ -176,7 +176,8 @@ impl Batch<'_> {
                     .filter(|word| !word.is_empty())
                     .take(MOST_WORDS)
                 {
-                    terms.insert((self.gateway.keys.lookup_hash("name", word), id.clone()));
+                    let terms = if fresh { &mut first } else { &mut further };
+                    terms.insert((name_term(&self.gateway.keys, word), id.clone()));
                 }
             }
             if let Some(state) = one.consent {
@@ -189,7 +190,10 @@ impl Batch<'_> {
                 });
             }
         }
-        self.tx.add_customer_terms(&terms).await?;
+        self.tx.add_customer_terms(&first, Written::Never).await?;
+        self.tx
+            .add_customer_terms(&further, Written::Perhaps)
+            .await?;
         self.tx.keep_consents(self.now_ms, &consents).await
     }
 }

@@ -44,7 +44,7 @@ impl Books {
         let mut members = Vec::with_capacity(customers.len());
         for customers in customers.chunks(AT_ONCE) {
             let rows = Sql::new(
-                "SELECT id, key, customer_id, shared, name, name_at FROM customer_identity \
+                "SELECT id, key, customer_id, channel, shared, name, name_at FROM customer_identity \
                  WHERE customer_id IN ",
             )
             .bind_list(customers)

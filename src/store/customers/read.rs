@@ -15,7 +15,7 @@ use crate::store::sql::Sql;
 /// Which customers. All conditions hold together.
 #[derive(Debug, Clone, Default)]
 pub struct Filter {
-    /// Names that have all these words; each with its keyed hashes, one per key.
+    /// Names that have all these words; each with its terms, one per key.
     pub words: Vec<Vec<String>>,
     /// The key of a phone: its customer, and the customers who have used it while it is shared.
     pub phone: Option<String>,
@@ -59,11 +59,12 @@ pub async fn list(
         sql = sql
             .push(
                 " AND EXISTS (SELECT 1 FROM customer_identity i \
-                 JOIN customer_term t ON t.identity_id = i.id \
-                 WHERE i.customer_id = r.id AND t.term = ",
+                 WHERE i.customer_id = r.id AND (i.channel = ",
             )
+            .bind(channel.as_str())
+            .push(" OR EXISTS (SELECT 1 FROM customer_term t WHERE t.identity_id = i.id AND t.term = ")
             .bind(channel_term(channel))
-            .push(")");
+            .push(")))");
     }
     if let Some(last) = after {
         sql = sql.push(" AND r.id < ").bind(last);
@@ -112,7 +113,7 @@ pub async fn identities(db: &Db, customers: &[String]) -> Result<Vec<Seen>, Erro
     let mut seen = Vec::with_capacity(customers.len());
     for customers in customers.chunks(AT_ONCE) {
         let rows = Sql::new(
-            "SELECT id, key, customer_id, shared, name, name_at, created_at \
+            "SELECT id, key, customer_id, channel, shared, name, name_at, created_at \
              FROM customer_identity WHERE customer_id IN ",
         )
         .bind_list(customers)

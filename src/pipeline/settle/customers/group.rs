@@ -16,26 +16,28 @@ type Pair = (CustomerId, CustomerId);
 impl Batch<'_> {
     /// The identities of all that is shown, those made that are not there yet.
     pub(super) async fn identities(&self, all: &[&Shown]) -> Result<Found, Error> {
-        let mut wanted = BTreeSet::new();
+        // Each with the channel in which it appears.
+        let mut wanted: BTreeMap<String, &str> = BTreeMap::new();
         for one in all {
-            wanted.extend(one.evidence.identity().map(|identity| identity.key()));
-            if let Some((user, phone)) = one.evidence.binding() {
-                wanted.extend([user.key(), phone.key()]);
+            let both = one.evidence.binding().map(|(user, phone)| [user, phone]);
+            let alone = one.evidence.identity().into_iter();
+            for identity in both.into_iter().flatten().chain(alone) {
+                wanted.entry(identity.key()).or_insert(&one.channel);
             }
         }
         let names = newest_names(all);
-        let keys: Vec<String> = wanted.iter().cloned().collect();
+        let keys: Vec<String> = wanted.keys().cloned().collect();
         let mut known = self.tx.identities(&keys).await?;
         // Persons before phones: where both appear in one document, the customer is called by the
         // person, who stays the same if the phone turns out to be shared.
-        let (phones, persons): (Vec<String>, Vec<String>) = wanted
+        let (phones, persons): (Vec<_>, Vec<_>) = wanted
             .into_iter()
-            .filter(|key| !known.contains_key(key))
-            .partition(|key| matches!(Identity::from_key(key), Some(Identity::Phone(_))));
+            .filter(|(key, _)| !known.contains_key(key))
+            .partition(|(key, _)| matches!(Identity::from_key(key), Some(Identity::Phone(_))));
         let mut new: Vec<Known> = persons
             .into_iter()
             .chain(phones)
-            .map(|key| {
+            .map(|(key, channel)| {
                 let id = CustomerId::from_uuid(self.gateway.ids.next(self.now_ms));
                 let named = names.get(&key);
                 Known {
@@ -44,6 +46,7 @@ impl Batch<'_> {
                         customer: id,
                         shared: false,
                     },
+                    channel: channel.to_owned(),
                     name: named.map(|(_, name)| (*name).to_owned()),
                     name_at: named.map_or(0, |(at, _)| *at),
                     key,
