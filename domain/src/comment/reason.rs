@@ -213,6 +213,8 @@ impl Reason {
             | Self::Wants { .. }
             | Self::Line { .. }
             | Self::PhoneOnFile
+            // Asked when staff confirm the draft, as for every order without its variant.
+            | Self::VariantMissing { .. }
             | Self::PhoneHidden
             | Self::PhoneIncomplete
             | Self::Duplicate => Weight::Fact,
@@ -239,7 +241,6 @@ impl Reason {
             | Self::QuantityUnclear
             | Self::VariantTwice { .. }
             | Self::VariantUnknown { .. }
-            | Self::VariantMissing { .. }
             | Self::VariantUnclear
             | Self::MeasureDiffers { .. }
             | Self::OtherProduct
