@@ -112,7 +112,11 @@ fn the_orders_of_the_shop_platforms_read_like_the_vendors() {
     let sapo_web = of_platform(Platform::SapoWeb, "sapo_web/orders_create.json");
     assert_eq!(sapo_web, (none(), none()));
     let (invented, missing) = of_platform(Platform::SapoOmni, "sapo_omni/orders_update.json");
-    assert_eq!(invented, vec!["delivery_fee.fee".to_owned()]);
+    // Documented; the fixture's order has no fee, and its buyer has paid.
+    assert_eq!(
+        invented,
+        ["delivery_fee.fee", "expected_payment_method_id"].map(str::to_owned)
+    );
     assert_eq!(missing, none());
 }
 

@@ -470,7 +470,9 @@ fn shop_order(document: &Value) -> Option<Value> {
         (_, total) => total.as_i64().unwrap(),
     };
     let gateway = document["gateway"].to_string() + &document["payment_gateway_names"].to_string();
-    let method = if gateway.contains("COD") {
+    // Sapo Omni names the means by its number, and only where the buyer pays at the door.
+    let at_the_door = document["expected_payment_method_id"].is_number();
+    let method = if gateway.contains("COD") || at_the_door {
         "cod"
     } else {
         "prepaid"
