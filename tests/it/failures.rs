@@ -169,7 +169,6 @@ on_both! {
         let app = TestApp::start(kind).await;
         let hub = app.partner("hub-wms");
         hub.script("POST", "/reservations", 1, Then::Instead(answer(429).insert_header("retry-after", "30")));
-        let before = app.clock_s();
         app.web(&WebOrder::new("WEB-1"), "order.created").await;
         app.settle().await;
         let posts = hub.of("POST", "/reservations");
@@ -177,8 +176,7 @@ on_both! {
             posts[n].headers["webhook-timestamp"].to_str().unwrap().parse().unwrap()
         };
         assert_eq!(posts.len(), 2);
-        assert_eq!(at(0), before);
-        assert!(at(1) >= before + 30, "sent after {} s", at(1) - before);
+        assert!(at(1) >= at(0) + 30, "sent after {} s", at(1) - at(0));
         app.finish().await;
     }
 
