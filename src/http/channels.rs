@@ -25,7 +25,7 @@ use crate::store::health::{self, Outbox, Traffic};
 use crate::store::polls::{self, Position};
 use crate::store::subscriptions::{self, Subscription};
 use crate::store::upkeep::{self, Waiting};
-use crate::store::{Error, rejections};
+use crate::store::{Error, found, rejections};
 
 const DAY_MS: i64 = 86_400_000;
 
@@ -138,8 +138,8 @@ struct PollHealth {
     /// All changes before this are in the inbox.
     #[schema(value_type = String, format = DateTime)]
     watermark: Timestamp,
-    /// Messages that polling found first: pushes that were lost or late.
-    found_by_poll: i64,
+    /// Messages that this poll brought and that were new.
+    found: i64,
     /// Why the last turn failed.
     last_error: Option<String>,
     /// Last turn or page.
@@ -152,7 +152,7 @@ impl From<Position> for PollHealth {
         Self {
             kind: position.kind,
             watermark: time(position.watermark),
-            found_by_poll: position.found,
+            found: position.found,
             last_error: position.last_error,
             updated_at: time(position.updated_at),
         }
@@ -231,6 +231,9 @@ struct ChannelHealth {
     account: Option<AccountHealth>,
     /// Its polls.
     polls: Vec<PollHealth>,
+    /// Orders that polling or a reconciliation brought or changed before any push did: what the
+    /// pushes lost, or brought late.
+    found_by_poll: i64,
     /// Whether as many messages come as usual; null for an app and for a closed channel.
     volume: Option<VolumeHealth>,
     /// Its webhook subscription, where the vendor deletes or disables them.
@@ -327,6 +330,7 @@ async fn channels(
         .into_iter()
         .map(|account| (account.channel.clone(), account))
         .collect();
+    let found = found::all(&gateway.db).await?;
     let mut positions: HashMap<String, Vec<PollHealth>> = HashMap::new();
     for position in polls::all(&gateway.db).await? {
         positions
@@ -356,6 +360,7 @@ async fn channels(
             flow: flow(&gateway, &channel.id),
             account: accounts.remove(&channel.id).map(AccountHealth::from),
             polls: positions.remove(&channel.id).unwrap_or_default(),
+            found_by_poll: found.get(&channel.id).copied().unwrap_or(0),
             volume: volumes.remove(&channel.id).map(VolumeHealth::from),
             subscription: subscribed.remove(&channel.id).map(SubscriptionHealth::from),
         });
@@ -372,6 +377,7 @@ async fn channels(
             flow: None,
             account: None,
             polls: Vec::new(),
+            found_by_poll: 0,
             volume: None,
             subscription: None,
         });

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use connectors::channel::{self, CallContext, Fetched, gone};
-use connectors::inbound::{Inbound, NoticeBody, OrderDocument};
+use connectors::inbound::{Inbound, NoticeBody, OrderDocument, Source};
 use domain::snapshot::Snapshot;
 use jiff::Timestamp;
 use tokio::sync::Semaphore;
@@ -174,6 +174,9 @@ async fn lease(gateway: &Arc<Gateway>, free: usize, room: &Room) -> usize {
     let count = leased.len();
     for notice in leased {
         let prepared = read(gateway, &notice, &messages);
+        let is_polled = messages
+            .get(&notice.message_seq)
+            .is_some_and(|message| message.source() == Source::Poll);
         let input = move |what, connector: String, permit| {
             Input::Notice(Box::new(NoticeInput {
                 message_seq: notice.message_seq,
@@ -183,6 +186,7 @@ async fn lease(gateway: &Arc<Gateway>, free: usize, room: &Room) -> usize {
                 connector,
                 attempts: notice.attempts,
                 created_at: notice.created_at,
+                is_polled,
                 what,
                 permit,
             }))

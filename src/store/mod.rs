@@ -11,6 +11,7 @@ pub mod customers;
 mod db;
 pub mod deliveries;
 pub mod feed;
+pub mod found;
 pub mod health;
 pub mod inbox;
 pub mod ledger;

@@ -69,6 +69,8 @@ pub(super) struct Writes {
     pub(super) loads: BTreeMap<String, i64>,
     pub(super) ends: Vec<(i64, i64, String, NoticeEnd)>,
     pub(super) audit: Vec<[String; 4]>,
+    /// Orders that only polling brought or changed, by channel.
+    pub(super) found: BTreeMap<String, i64>,
     /// Payments that their providers have not decided.
     pub(super) questions: Vec<questions::Opened>,
 }

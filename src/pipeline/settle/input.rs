@@ -77,6 +77,8 @@ pub struct NoticeInput {
     pub attempts: i64,
     /// When the notice was written, milliseconds.
     pub created_at: i64,
+    /// Polling brought its message: what it changes had escaped the channel's pushes.
+    pub is_polled: bool,
     /// What it says.
     pub what: Prepared,
     /// Room in the ingest pipeline, free again when this is dropped.

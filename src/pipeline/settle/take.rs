@@ -197,7 +197,7 @@ impl Batch<'_> {
         let (reference, fact) = match &notice.what {
             Prepared::End(end) => return Ok(end.clone()),
             Prepared::Order(snapshot) => {
-                let (id, _) =
+                let (id, created) =
                     self.find_or_create(channel, &notice.connector, &snapshot.external_id, codes)?;
                 let mut snapshot = snapshot.clone();
                 // A revision far ahead of our clock would silence everything after it. Bounded by
@@ -205,7 +205,10 @@ impl Batch<'_> {
                 let latest = deliver::at(notice.created_at.saturating_add(AHEAD_MS));
                 snapshot.revised_at = snapshot.revised_at.min(latest);
                 self.show_order(&id, &snapshot, Some(notice.message_seq));
-                self.apply(&id, &Fact::Snapshot(snapshot), context);
+                let changed = self.apply(&id, &Fact::Snapshot(snapshot), context);
+                if notice.is_polled && (created || changed) && self.has_pushes(channel) {
+                    *self.writes.found.entry(channel.to_owned()).or_default() += 1;
+                }
                 return Ok(NoticeEnd::Done { order_id: Some(id) });
             }
             Prepared::Conversation(conversation) => {
@@ -352,6 +355,12 @@ impl Batch<'_> {
                 next_at: self.now_ms.saturating_add(pause_ms),
             });
         }
+    }
+
+    /// Where polling is only the net below the pushes.
+    fn has_pushes(&self, channel: &str) -> bool {
+        let channel = self.gateway.config.channel(channel);
+        channel.is_some_and(|channel| channel.channel.pushes())
     }
 
     /// A notice about an order that is not known yet waits a bounded time: the order's own

@@ -6,9 +6,9 @@ use domain::order::{Order, OrderEvent};
 
 use super::batch::Batch;
 use super::input::Input;
-use crate::store::Error;
 use crate::store::questions;
 use crate::store::tx::Save;
+use crate::store::{Error, found};
 
 impl Batch<'_> {
     pub(super) async fn flush_tasks(&mut self) -> Result<usize, Error> {
@@ -96,6 +96,7 @@ impl Batch<'_> {
         self.tx.finish_tasks(self.now_ms, &finished).await?;
         self.tx.end_notices(self.now_ms, &writes.ends).await?;
         self.tx.audit(self.now_ms, &writes.audit).await?;
+        found::add(self.tx.on(), self.now_ms, &writes.found).await?;
         questions::reopen(self.tx.on(), self.now_ms, &writes.questions).await?;
         // Last, because all workers want the same few counters: their locks are then held for no
         // longer than the commit.
