@@ -5,6 +5,7 @@ pub mod deliver;
 pub mod envelope;
 pub mod ingest;
 pub mod keepers;
+pub mod labels;
 pub mod poll;
 pub mod receive;
 pub mod reconcile;

@@ -231,6 +231,31 @@ pub async fn list(
         .await?)
 }
 
+/// The conversation of a person in a channel.
+///
+/// # Errors
+/// When the database refuses or the document is not readable.
+pub async fn of_person(
+    db: &Db,
+    channel: &str,
+    person: &str,
+) -> Result<Option<Conversation>, Error> {
+    let row = Sql::new("SELECT doc FROM conversation WHERE channel = ")
+        .bind(channel)
+        .push(" AND person = ")
+        .bind(person)
+        .one(db.reader())
+        .await?;
+    row.map(|row| {
+        let doc: String = row.try_get("", "doc")?;
+        serde_json::from_str(&doc).map_err(|source| Error::Document {
+            what: "conversation",
+            source,
+        })
+    })
+    .transpose()
+}
+
 /// One conversation.
 ///
 /// # Errors

@@ -59,9 +59,11 @@ pub(crate) use judge::{Line, dialable};
 pub(crate) use refund::RefundAsked;
 pub use route::Taken;
 pub use status::{Fulfillment, Lifecycle, LifecycleFacts, Status};
+pub use told::ChannelParcel;
 pub use view::{
     BuyerView, Columns, DecisionView, FulfillmentLineView, FulfillmentView, InvoiceView, LineView,
-    OrderView, PaymentView, ServiceView, TotalsView, UnderstoodView, WarrantyView,
+    OrderView, PaymentView, ReceivedView, ServiceView, TotalsView, UnderstoodView, WarrantyView,
+    WhyView,
 };
 
 /// All about one order.

@@ -76,17 +76,12 @@ impl Order {
         self.refunds_asked()
             .iter()
             .filter(|refund| {
-                let key = self.refund_key(&refund.command);
+                let key = self.news_key("refund", &refund.command);
                 matches!(self.effects.get(&key), Some(EffectState::Done { .. }))
             })
             .fold(Amount::ZERO, |sum, refund| {
                 sum.saturating_add(refund.amount)
             })
-    }
-
-    /// The key of a refund's task.
-    pub(crate) fn refund_key(&self, command: &str) -> String {
-        format!("{}.channel.{command}.refund", self.code.as_str())
     }
 
     /// Whether so much of the payment may still go back; else why not, for staff.
@@ -111,7 +106,7 @@ impl Order {
         }
         let refused = |command: &str| {
             matches!(
-                self.effects.get(&self.refund_key(command)),
+                self.effects.get(&self.news_key("refund", command)),
                 Some(EffectState::Refused { .. } | EffectState::Withdrawn { .. })
             )
         };

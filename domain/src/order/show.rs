@@ -12,7 +12,7 @@ use super::judge::dialable;
 use super::part::Part;
 use super::view::{
     BuyerView, Columns, DecisionView, FulfillmentLineView, FulfillmentView, InvoiceView, LineView,
-    OrderView, PaymentView, ServiceView, UnderstoodView, WarrantyView,
+    OrderView, PaymentView, ReceivedView, ServiceView, UnderstoodView, WarrantyView,
 };
 use super::{Order, Status, hold};
 
@@ -85,6 +85,16 @@ impl Order {
                 status: judged.payment,
                 paid: judged.paid,
                 refunded: judged.refunded,
+                received: self
+                    .incoming()
+                    .map(|payment| ReceivedView {
+                        provider: payment.provider.clone(),
+                        reference: payment.reference.clone(),
+                        transaction: payment.transaction.clone(),
+                        amount: payment.amount,
+                        at: payment.at,
+                    })
+                    .collect(),
             },
             note: judged.note.clone(),
             coupon: value(&said.coupon).cloned(),
@@ -263,6 +273,7 @@ impl Order {
                 .iter()
                 .any(|hold| hold.code == hold::UNKNOWN_PROVINCE)
                 && judged.ship_to.province_code.is_some(),
+            why: Vec::new(),
         }
     }
 

@@ -156,6 +156,23 @@ pub struct PaymentView {
     pub paid: Amount,
     /// Given back.
     pub refunded: Amount,
+    /// What providers have reported as received, each by its transaction: what a refund names.
+    pub received: Vec<ReceivedView>,
+}
+
+/// Money that came in through one provider.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ReceivedView {
+    /// The payment channel.
+    pub provider: String,
+    /// Our payment reference.
+    pub reference: String,
+    /// The provider's transaction.
+    pub transaction: String,
+    /// How much.
+    pub amount: Amount,
+    /// When, according to the provider.
+    pub at: Timestamp,
 }
 
 /// The decision in force.
@@ -265,6 +282,18 @@ pub struct UnderstoodView {
     pub phone: bool,
     /// The province was recognized.
     pub province: bool,
+    /// Why a comment was taken for this order, in sentences; empty where it came another way. Filled
+    /// in by the shell, which knows the conversation.
+    pub why: Vec<WhyView>,
+}
+
+/// One thing that was understood of a comment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct WhyView {
+    /// Vietnamese.
+    pub vi: String,
+    /// English.
+    pub en: String,
 }
 
 /// What lists filter and sort by; stored beside the document.

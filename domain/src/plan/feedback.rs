@@ -316,10 +316,6 @@ impl Order {
         }
     }
 
-    fn news_key(&self, step: &str, subject: &str) -> String {
-        format!("{}.channel.{subject}.{step}", self.code.as_str())
-    }
-
     fn tell(&mut self, draft: &mut Draft<'_>, step: &str, subject: String, news: News) {
         let channel = self.channel.clone();
         self.send_news(draft, step, &channel, subject, news);

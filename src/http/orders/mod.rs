@@ -5,7 +5,9 @@
 mod act;
 mod create;
 mod edit;
+mod label;
 mod list;
+mod refund;
 mod schema;
 mod show;
 mod timeline;
@@ -16,8 +18,9 @@ use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use domain::code::OrderCode;
+use domain::explain::Language;
 use domain::id::OrderId;
-use domain::order::{Order, OrderView};
+use domain::order::{Order, OrderView, WhyView};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -26,6 +29,7 @@ use super::customers;
 use super::problem::{Code, Problem};
 use crate::gateway::Gateway;
 use crate::pipeline::settle::{Done, Refusal};
+use crate::store::conversations;
 use crate::store::orders::{self, Key, Stored};
 
 pub(super) use schema::schemas;
@@ -38,6 +42,8 @@ pub(super) fn routes() -> OpenApiRouter<Arc<Gateway>> {
         .routes(routes!(show::explain))
         .routes(routes!(act::act))
         .routes(routes!(act::cancel_line))
+        .routes(routes!(refund::refund))
+        .routes(routes!(label::label))
 }
 
 /// The order of a path: its id, or its code as a person types it. An order that the caller may not
@@ -77,7 +83,10 @@ async fn views<'a>(
 /// An answer with one order; its version is the entity tag, for `If-Match`.
 async fn answer(gateway: &Gateway, caller: &Caller, order: &Order, status: StatusCode) -> Response {
     let shown = views(gateway, caller, std::iter::once(order)).await.pop();
-    let view = shown.expect("one order has one view");
+    let mut view = shown.expect("one order has one view");
+    if let Some(understood) = &mut view.understood {
+        understood.why = why(gateway, order).await;
+    }
     let mut response = (status, Json(view)).into_response();
     let headers = response.headers_mut();
     if let Ok(tag) = HeaderValue::try_from(format!("\"{}\"", order.version())) {
@@ -89,6 +98,30 @@ async fn answer(gateway: &Gateway, caller: &Caller, order: &Order, status: Statu
         headers.insert(header::LOCATION, place);
     }
     response
+}
+
+/// What was understood of the comment that a draft came from. Without it the order is shown all the
+/// same.
+async fn why(gateway: &Gateway, order: &Order) -> Vec<WhyView> {
+    let Some(person) = order.channel_person() else {
+        return Vec::new();
+    };
+    let found = conversations::of_person(&gateway.db, order.channel(), person).await;
+    let conversation = found.unwrap_or_else(|error| {
+        tracing::warn!(error = %crate::telemetry::chain(&error), "could not read a draft's conversation");
+        None
+    });
+    let understood = conversation
+        .as_ref()
+        .and_then(|conversation| conversation.understanding_of(order.external_id()));
+    let reasons = understood.map_or(&[][..], |understood| &understood.reasons);
+    reasons
+        .iter()
+        .map(|reason| WhyView {
+            vi: reason.sentence(Language::Vietnamese),
+            en: reason.sentence(Language::English),
+        })
+        .collect()
 }
 
 /// The order that came of an input, and whether the input made it.
