@@ -71,6 +71,7 @@ on_both! {
         let before = app.order("WEB-1").await;
         // The slow one wakes up and means to bury what the other has settled.
         let late = Input::Notice(Box::new(NoticeInput {
+            is_polled: false,
             message_seq: notice.message_seq,
             ordinal: notice.ordinal,
             token: "slow".to_owned(),

@@ -13,6 +13,7 @@ mod api_app;
 mod api_operations;
 mod api_orders;
 mod app;
+mod desk;
 mod partner;
 mod rows;
 mod senders;

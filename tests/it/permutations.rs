@@ -53,6 +53,10 @@ fn said(order: &domain::order::OrderView, way: bool) -> Value {
             item["id"] = json!("");
         }
     }
+    for payment in fields["payment"]["received"].as_array_mut().unwrap() {
+        payment["reference"] = json!("");
+        payment["transaction"] = json!("");
+    }
     view
 }
 

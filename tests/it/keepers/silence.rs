@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use super::alarms;
 use crate::app::{Kind, Setup, TestApp, on_both};
+use crate::desk::Desk;
 
 const HOUR_MS: i64 = 3_600_000;
 const WEEK_HOURS: i64 = 168;
@@ -46,18 +47,8 @@ async fn history(app: &TestApp) {
 }
 
 async fn volume(app: &TestApp) -> Value {
-    let token = app.api_token(&["channels:read"]).await;
-    let answer = app
-        .http
-        .get(format!("{}/api/v1/channels", app.url))
-        .bearer_auth(token)
-        .send()
-        .await
-        .unwrap();
-    let answer: Value = serde_json::from_str(&answer.text().await.unwrap()).unwrap();
-    let channels = answer["data"].as_array().unwrap();
-    let web = channels.iter().find(|channel| channel["id"] == "web");
-    web.unwrap()["volume"].clone()
+    let desk = Desk::of(app, &["channels:read"]).await;
+    desk.channel("web").await["volume"].clone()
 }
 
 async fn gauge(app: &TestApp) -> String {

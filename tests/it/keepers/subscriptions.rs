@@ -10,6 +10,7 @@ use wiremock::{Mock, Request, ResponseTemplate};
 
 use super::{alarms, only};
 use crate::app::{Kind, Setup, TestApp, on_both};
+use crate::desk::Desk;
 
 const WEBHOOKS: &str = "/wp-json/wc/v3/webhooks";
 const DOOR: &str = "https://kenh.example.vn/webhooks/woo-outlet";
@@ -109,10 +110,7 @@ on_both! {
         later(&app, 0).await;
         assert!(seen(&app).await.starts_with("broken: somebody paused"), "{}", seen(&app).await);
         assert_eq!(alarms(&app, "subscription/").await, ["subscription/woo-outlet"]);
-        let token = app.api_token(&["channels:read"]).await;
-        let answered = app.http.get(format!("{}/api/v1/channels", app.url)).bearer_auth(token);
-        let answered: Value = serde_json::from_str(&answered.send().await.unwrap().text().await.unwrap()).unwrap();
-        let woo = answered["data"].as_array().unwrap().iter().find(|c| c["id"] == "woo-outlet").unwrap();
+        let woo = Desk::of(&app, &["channels:read"]).await.channel("woo-outlet").await;
         assert_eq!(woo["subscription"]["state"], "broken", "{woo}");
         // A shop that is down has not mended it.
         answers(&answer, ResponseTemplate::new(503));
