@@ -198,6 +198,10 @@ impl Conversation {
             changed: self.keep(heard),
             drafts: Vec::new(),
         };
+        // Whatever its time: a word that came late was not there when somebody closed.
+        if applied.changed && self.closed.is_some() && self.has_word(&heard.message_id) {
+            self.closed = None;
+        }
         let learned = !heard.outgoing && self.learn(heard);
         applied.changed |= learned;
         if let Some(sale) = sale {
@@ -445,15 +449,19 @@ impl Conversation {
     #[must_use]
     pub fn state(&self) -> State {
         let last = self.last_word();
-        let ended = |end: &Option<(Timestamp, String)>| {
-            end.clone()
-                .filter(|(at, _)| last.is_none_or(|word| word.outgoing || word.at <= *at))
-        };
-        if let Some((_, reason)) = ended(&self.closed) {
-            return State::Closed { reason };
+        if let Some((_, reason)) = &self.closed {
+            return State::Closed {
+                reason: reason.clone(),
+            };
         }
-        if let Some((_, order_id)) = ended(&self.converted) {
-            return State::Converted { order_id };
+        let converted = self
+            .converted
+            .as_ref()
+            .filter(|(at, _)| last.is_none_or(|word| word.outgoing || word.at <= *at));
+        if let Some((_, order_id)) = converted {
+            return State::Converted {
+                order_id: order_id.clone(),
+            };
         }
         match last {
             Some(word) if word.outgoing => State::Waiting,
@@ -461,12 +469,17 @@ impl Conversation {
         }
     }
 
-    /// The last message that somebody wrote; receipts and follows are none.
+    /// The last message that somebody wrote.
     fn last_word(&self) -> Option<&Message> {
-        self.messages
-            .iter()
-            .rev()
-            .find(|message| !matches!(message.kind.as_str(), "status" | "follow" | "unfollow"))
+        self.messages.iter().rev().find(|message| is_word(message))
+    }
+
+    /// Whether the message is kept and is something that the person says.
+    fn has_word(&self, message_id: &str) -> bool {
+        let mut messages = self.messages.iter();
+        messages.any(|message| {
+            message.id == message_id && is_word(message) && !message.outgoing && !message.removed
+        })
     }
 
     /// The conversation as the API shows it, personal data included.
@@ -506,6 +519,11 @@ impl Conversation {
             .last()
             .map(|message| message.at)
     }
+}
+
+/// Receipts and follows are nothing that anybody wrote.
+fn is_word(message: &Message) -> bool {
+    !matches!(message.kind.as_str(), "status" | "follow" | "unfollow")
 }
 
 /// A conversation as the API shows it.
@@ -744,7 +762,10 @@ mod tests {
         assert_eq!(chat.state(), State::Waiting);
         chat.close("no answer", minute(60));
         assert_eq!(chat.state().as_str(), "closed");
-        let _applied = chat.apply(&heard("m3", 61, "message", "lấy 1 cái"), None);
+        // What was heard before closes nothing again, and a word opens it however late it came.
+        let _applied = chat.apply(&heard("m1", 1, "message", "còn hàng không?"), None);
+        assert_eq!(chat.state().as_str(), "closed");
+        let _applied = chat.apply(&heard("m3", 59, "message", "lấy 1 cái"), None);
         assert_eq!(chat.state(), State::Open);
     }
 

@@ -8,6 +8,7 @@ use wiremock::matchers::{method, path};
 use wiremock::{Mock, Request, ResponseTemplate};
 
 use crate::app::{TestApp, on_both};
+use crate::desk::Desk;
 use crate::shopee::{good, parameter, show_orders};
 
 const LIST: &str = "/api/v2/order/get_order_list";
@@ -135,6 +136,30 @@ on_both! {
         app.settle().await;
         assert_eq!(app.orders().await.len(), 2);
         assert_eq!(cursors(&app).await, ["", "expired", "expired", ""]);
+        app.finish().await;
+    }
+
+    async fn only_what_no_push_brought_is_counted_as_found_by_polling(kind: Kind) {
+        let app = TestApp::start(kind).await;
+        show_orders(&app, app.clock_s()).await;
+        list(&app, |_| rows(&["2411240000001", "2411240000002"], None)).await;
+        let push = app.shopee_push("m1", "2411240000001", "READY_TO_SHIP", app.clock_s());
+        app.send(&push).await;
+        app.settle().await;
+        turn(&app).await.unwrap();
+        app.settle().await;
+        let desk = Desk::of(&app, &["channels:read"]).await;
+        assert_eq!(desk.channel("shopee-vn").await["found_by_poll"], 1);
+        assert_eq!(desk.channel("web").await["found_by_poll"], 0);
+
+        // A push that comes late changes nothing, and what is known is not found again.
+        let late = app.shopee_push("m2", "2411240000002", "READY_TO_SHIP", app.clock_s());
+        app.send(&late).await;
+        app.settle().await;
+        turn(&app).await.unwrap();
+        app.settle().await;
+        assert_eq!(desk.channel("shopee-vn").await["found_by_poll"], 1);
+        assert_eq!(app.orders().await.len(), 2);
         app.finish().await;
     }
 }

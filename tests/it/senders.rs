@@ -208,13 +208,25 @@ impl World {
         Knock::post("/webhooks/shopee-vn", body).with("authorization", &signature)
     }
 
-    /// A message of Meta about the page.
+    /// A message of Meta from the page's chat.
     pub fn facebook(&self, item: &Value) -> Knock {
-        let entry = json!({
+        self.facebook_entry(json!({
             "id": self.secrets.facebook_page_id,
             "time": self.clock.now_ms(),
             "messaging": [item],
-        });
+        }))
+    }
+
+    /// A message of Meta about what happened on the page.
+    pub fn facebook_change(&self, change: &Value) -> Knock {
+        self.facebook_entry(json!({
+            "id": self.secrets.facebook_page_id,
+            "time": self.clock_s(),
+            "changes": [change],
+        }))
+    }
+
+    fn facebook_entry(&self, entry: Value) -> Knock {
         let body = signing::ascii_json(&json!({"object": "page", "entry": [entry]}));
         let signature = signing::meta(&self.secrets.facebook_app_secret, &body);
         Knock::post("/webhooks/facebook-page", body).with("x-hub-signature-256", &signature)

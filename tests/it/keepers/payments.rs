@@ -11,8 +11,9 @@ use serde_json::{Value, json};
 use wiremock::matchers::{method, path};
 use wiremock::{Mock, MockServer, Request, ResponseTemplate};
 
-use super::{alarms, only, speaks};
+use super::alarms;
 use crate::app::{Kind, Setup, TestApp, on_both};
+use crate::configured::{only, speaks};
 use crate::senders::{AC_PRICE, WebOrder};
 
 /// ZaloPay, and what it answers next.

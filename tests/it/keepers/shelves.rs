@@ -12,8 +12,8 @@ use serde_json::{Value, json};
 use wiremock::matchers::path_regex;
 use wiremock::{Mock, Request, ResponseTemplate};
 
-use super::{only, speaks};
 use crate::app::{Kind, Setup, TestApp, on_both};
+use crate::configured::{only, speaks};
 use crate::senders::WebOrder;
 
 const FAN: &str = "FAN-SENKO-16";

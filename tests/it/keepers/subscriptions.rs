@@ -8,8 +8,9 @@ use serde_json::{Value, json};
 use wiremock::matchers::{method, path};
 use wiremock::{Mock, Request, ResponseTemplate};
 
-use super::{alarms, only};
+use super::alarms;
 use crate::app::{Kind, Setup, TestApp, on_both};
+use crate::configured::only;
 use crate::desk::Desk;
 
 const WEBHOOKS: &str = "/wp-json/wc/v3/webhooks";

@@ -10,8 +10,9 @@ use serde_json::json;
 use wiremock::matchers::{body_string_contains, method, path};
 use wiremock::{Mock, MockServer, Request, ResponseTemplate};
 
-use super::{alarms, only, speaks};
+use super::alarms;
 use crate::app::{Kind, Setup, TestApp, on_both};
+use crate::configured::{only, speaks};
 
 struct Tiki {
     server: MockServer,
