@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use connectors::inbound::Rejection;
 use domain::order::Settings;
 use domain::silence::Volume;
 use jiff::tz::TimeZone;
@@ -21,7 +22,7 @@ use crate::outbound::limits::BreakerState;
 use crate::outbound::{GateKey, SendOptions};
 use crate::pipeline::keepers::subscriptions::BROKEN;
 use crate::store::accounts::Account;
-use crate::store::{Error, accounts, alarms, questions, subscriptions};
+use crate::store::{Error, accounts, alarms, questions, rejections, subscriptions};
 
 /// How often the conditions are read.
 const EVERY: Duration = Duration::from_secs(10);
@@ -31,6 +32,12 @@ const TOKEN_WARNING_MS: i64 = 14 * 86_400_000;
 
 /// Questions about payments that fail for so long are alarmed.
 const QUESTIONS_FAIL_MS: i64 = 600_000;
+
+/// So many refused signatures within an hour or two are alarmed: our secret is wrong, or somebody
+/// tries to pass for the vendor.
+const REFUSALS: i64 = 20;
+
+const HOUR_MS: i64 = 3_600_000;
 
 /// Invoices are alarmed this long before the end of their legal day's time.
 const INVOICE_WARNING_MS: i64 = 3_600_000;
@@ -284,6 +291,29 @@ async fn of_channels(gateway: &Gateway, now: i64) -> Result<Vec<Alarm>, Error> {
         let channel = gateway.config.channel(id);
         channel.is_some_and(|channel| channel.enabled)
     };
+    let last_hour = now - now.rem_euclid(HOUR_MS) - HOUR_MS;
+    let mut refused: BTreeMap<String, i64> = BTreeMap::new();
+    for (channel, reason, n) in rejections::counts(&gateway.db, last_hour).await? {
+        if reason == Rejection::BadSignature.as_str() && is_enabled(&channel) {
+            *refused.entry(channel).or_default() += n;
+        }
+    }
+    for (channel, n) in refused {
+        let language = gateway.config.channel(&channel).map(|c| &*c.channel);
+        let most = match language {
+            Some(language) if language.is_refusal_final() => 1,
+            _ => REFUSALS,
+        };
+        if n >= most {
+            found.push(alarm(
+                format!("refused/{channel}"),
+                format!(
+                    "{n} requests to {channel} had a wrong signature within two hours: the secret \
+                     is not the vendor's any more, or somebody forges; see `/api/v1/inbox/rejected`"
+                ),
+            ));
+        }
+    }
     for seen in subscriptions::all(&gateway.db).await? {
         if seen.state == BROKEN && is_enabled(&seen.channel) {
             let channel = &seen.channel;

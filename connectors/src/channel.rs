@@ -67,6 +67,12 @@ pub trait Channel: Inbound {
         true
     }
 
+    /// Whether the vendor never repeats a message that we refused for its signature: one refusal
+    /// may then be an order that only polling brings.
+    fn is_refusal_final(&self) -> bool {
+        false
+    }
+
     /// Short-lived tokens, where the vendor has them.
     fn tokens(&self) -> Option<&dyn Tokens> {
         None

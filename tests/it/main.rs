@@ -36,4 +36,5 @@ mod refunds;
 mod schema;
 mod shopee;
 mod stock;
+mod transfers;
 mod vendors;

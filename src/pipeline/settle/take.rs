@@ -329,8 +329,13 @@ impl Batch<'_> {
                 && code.parse::<OrderCode>().is_err()
             {
                 // No order will ever have this code: its check digit does not fit.
+                let reason = if code.is_empty() {
+                    "no order code in it: find out whose money this is, and book it by hand"
+                } else {
+                    "its reference is not an order code"
+                };
                 return Ok(NoticeEnd::Dead {
-                    reason: "its reference is not an order code".to_owned(),
+                    reason: reason.to_owned(),
                 });
             }
             return Ok(self.unknown_order(notice));

@@ -5,6 +5,7 @@ use kenh::alerts;
 use crate::app::TestApp;
 
 mod payments;
+mod refusals;
 mod shelves;
 mod silence;
 mod subscriptions;

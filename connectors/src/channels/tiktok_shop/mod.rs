@@ -234,6 +234,10 @@ impl Inbound for TikTokShop {
 }
 
 impl Channel for TikTokShop {
+    fn is_refusal_final(&self) -> bool {
+        true
+    }
+
     fn connector(&self) -> &'static str {
         ENTRY.name
     }

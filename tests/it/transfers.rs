@@ -1,0 +1,90 @@
+//! Bank transfers find their order by the code that buyers write, and no money gets lost.
+
+use kenh::alerts;
+use sandbox::signing;
+use serde_json::json;
+
+use crate::app::{TestApp, on_both};
+use crate::senders::{AC_PRICE, Knock, WebOrder};
+
+/// SePay reports a transfer into the shop's account.
+fn transfer(app: &TestApp, id: i64, amount: i64, text: &str) -> Knock {
+    let at = app.clock_s().to_string();
+    let body = json!({
+        "id": id, "gateway": "Vietcombank", "transactionDate": "2026-11-24 10:00:37",
+        "accountNumber": "0123499999", "code": null, "content": text, "transferType": "in",
+        "transferAmount": amount, "accumulated": 20_580_000, "subAccount": null,
+        "referenceCode": format!("MAUFT{id}"), "description": "",
+    });
+    let body = body.to_string().into_bytes();
+    let signature = signing::sepay(&app.secrets.sepay_secret, &at, &body);
+    Knock::post("/webhooks/sepay", body)
+        .with("x-sepay-timestamp", &at)
+        .with("x-sepay-signature", &signature)
+}
+
+/// An order of the website that is to be paid by transfer; its code.
+async fn ordered(app: &TestApp) -> String {
+    app.web(
+        &WebOrder::new("WEB-1").card().status("pending"),
+        "order.created",
+    )
+    .await;
+    app.settle().await;
+    app.order("WEB-1").await.code.to_string()
+}
+
+async fn holds(app: &TestApp) -> Vec<String> {
+    let order = app.order("WEB-1").await;
+    order.holds.iter().map(|hold| hold.code.clone()).collect()
+}
+
+on_both! {
+    async fn a_transfer_with_the_code_somewhere_in_its_text_pays_the_order_once(kind: Kind) {
+        let app = TestApp::start(kind).await;
+        let code = ordered(&app).await;
+        let text = format!("MBVCB.123456.{code}.NGUYEN THI LAN chuyen tien");
+        let knock = transfer(&app, 90_000_001, AC_PRICE, &text);
+        for _ in 0..2 {
+            let answer = app.knock(&knock).await;
+            assert_eq!((answer.status, answer.json()), (200, json!({"success": true})));
+            app.settle().await;
+        }
+        let order = app.order("WEB-1").await;
+        assert_eq!((order.payment.paid.0, order.payment.received.len()), (AC_PRICE, 1));
+        assert_eq!(order.payment.status.as_str(), "paid");
+        app.finish().await;
+    }
+
+    async fn what_is_missing_is_waited_for_and_what_is_too_much_is_shown(kind: Kind) {
+        let app = TestApp::start(kind).await;
+        let code = ordered(&app).await;
+        app.send(&transfer(&app, 90_000_001, AC_PRICE - 1_000_000, &code)).await;
+        app.settle().await;
+        assert_eq!(app.order("WEB-1").await.payment.status.as_str(), "partially_paid");
+        assert!(holds(&app).await.contains(&"under-payment".to_owned()), "{:?}", holds(&app).await);
+        assert_eq!(app.partner("hub-wms").count("POST", "/reservations"), 0);
+
+        app.send(&transfer(&app, 90_000_002, 1_500_000, &code)).await;
+        app.settle().await;
+        let order = app.order("WEB-1").await;
+        assert_eq!(order.payment.paid.0, AC_PRICE + 500_000);
+        assert!(holds(&app).await.contains(&"over-payment".to_owned()), "{:?}", holds(&app).await);
+        app.finish().await;
+    }
+
+    async fn money_of_nobody_is_parked_and_alarmed(kind: Kind) {
+        let mut app = TestApp::start(kind).await;
+        app.send(&transfer(&app, 90_000_001, 500_000, "tra tien may lanh")).await;
+        // The form of a code of ours, and a check digit that fits, of an order that never was.
+        app.send(&transfer(&app, 90_000_002, 500_000, "KE000000018 chuyen tien")).await;
+        app.settle().await;
+        let reasons = app.rows.texts("SELECT reason FROM notice WHERE state = 'dead' ORDER BY message_seq").await;
+        assert_eq!(reasons.len(), 2, "{reasons:?}");
+        assert!(reasons[0].contains("no order code in it"), "{reasons:?}");
+        let standing = alerts::conditions(&app.gateway).await.unwrap();
+        assert!(standing.iter().any(|alarm| alarm.key == "dead-messages/sepay"));
+        app.expects_dead(2, 0);
+        app.finish().await;
+    }
+}
