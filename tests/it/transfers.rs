@@ -5,6 +5,7 @@ use sandbox::signing;
 use serde_json::json;
 
 use crate::app::{TestApp, on_both};
+use crate::desk::Desk;
 use crate::senders::{AC_PRICE, Knock, WebOrder};
 
 /// SePay reports a transfer into the shop's account.
@@ -85,6 +86,22 @@ on_both! {
         let standing = alerts::conditions(&app.gateway).await.unwrap();
         assert!(standing.iter().any(|alarm| alarm.key == "dead-messages/sepay"));
         app.expects_dead(2, 0);
+        app.finish().await;
+    }
+
+    async fn what_the_bank_took_is_not_given_back_by_a_call_that_nobody_takes(kind: Kind) {
+        let app = TestApp::start(kind).await;
+        let code = ordered(&app).await;
+        app.send(&transfer(&app, 90_000_001, AC_PRICE, &code)).await;
+        app.settle().await;
+        let order = app.order("WEB-1").await;
+        let received = &order.payment.received[0];
+        let desk = Desk::of(&app, &["orders:write"]).await;
+        let refund = json!({"reference": received.reference, "transaction": received.transaction,
+            "amount": 1_000, "reason": "trả lại"});
+        let answer = desk.post(&format!("/orders/{}/refunds", order.id), "r", &refund).await;
+        assert_eq!(answer.problem(), "409 not-allowed");
+        assert!(answer.json["detail"].as_str().unwrap().contains("sepay takes no refunds"));
         app.finish().await;
     }
 }

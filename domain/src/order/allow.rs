@@ -2,14 +2,14 @@
 
 use super::fact::Action;
 use super::status::{Fulfillment, Lifecycle};
-use super::{ChannelStatus, Order};
+use super::{ChannelStatus, Order, Settings};
 
 impl Order {
     /// Whether the order's state allows the action; else why not, in words for staff.
     ///
     /// # Errors
     /// The reason.
-    pub fn allows(&self, action: &Action) -> Result<(), String> {
+    pub fn allows(&self, action: &Action, settings: &Settings) -> Result<(), String> {
         let ended = matches!(
             self.judged.lifecycle,
             Lifecycle::Closed | Lifecycle::Cancelled
@@ -24,7 +24,7 @@ impl Order {
                 reference,
                 transaction,
                 amount,
-            } => self.may_refund(reference, transaction, *amount),
+            } => self.may_refund(reference, transaction, *amount, settings),
             Action::Confirm
                 if !matches!(
                     self.judged.lifecycle,

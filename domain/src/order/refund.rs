@@ -5,10 +5,11 @@ use jiff::Timestamp;
 
 use crate::money::Amount;
 use crate::payment::{PaymentFact, PaymentState};
+use crate::task::NewsKind;
 
-use super::Order;
 use super::effects::EffectState;
 use super::fact::{Action, Command};
+use super::{Order, Settings};
 
 /// A refund that staff asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -90,6 +91,7 @@ impl Order {
         reference: &str,
         transaction: &str,
         amount: Amount,
+        settings: &Settings,
     ) -> Result<(), String> {
         let Some(payment) = self.payment(reference, transaction) else {
             return Err("it has no such payment; see `payment.received`".to_owned());
@@ -100,6 +102,14 @@ impl Order {
                         provider and let it report"
                     .to_owned(),
             );
+        }
+        let takes = settings.feedback.get(&payment.provider);
+        if !takes.is_some_and(|takes| takes.contains(&NewsKind::Refunded)) {
+            return Err(format!(
+                "{} takes no refunds from us, or is not open; give the money back there and let \
+                 it report",
+                payment.provider
+            ));
         }
         if amount <= Amount::ZERO {
             return Err("a refund must be more than 0".to_owned());

@@ -317,6 +317,10 @@ pub(crate) struct Story {
 }
 
 impl Story {
+    pub(crate) fn allows(&self, action: &Action) -> Result<(), String> {
+        self.order.allows(action, &self.world.settings)
+    }
+
     pub(crate) fn new() -> Self {
         Self {
             world: World::new(),

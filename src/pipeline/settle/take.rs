@@ -168,7 +168,7 @@ impl Batch<'_> {
         if expected_version.is_some_and(|expected| expected != version) {
             return Pending::Ready(Err(Refusal::Changed(version)));
         }
-        if let Err(reason) = order.allows(&command.action) {
+        if let Err(reason) = order.allows(&command.action, context.settings) {
             return Pending::Ready(Err(Refusal::NotAllowed(reason)));
         }
         self.apply(id, &Fact::Staff(Box::new(command.clone())), context);
