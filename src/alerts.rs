@@ -291,6 +291,15 @@ async fn of_channels(gateway: &Gateway, now: i64) -> Result<Vec<Alarm>, Error> {
         let channel = gateway.config.channel(id);
         channel.is_some_and(|channel| channel.enabled)
     };
+    for channel in gateway.config.channels.iter().filter(|one| one.enabled) {
+        let gate = gateway.gates.get(&GateKey::owner(&channel.id));
+        if gate.is_some_and(|gate| !matches!(gate.state().breaker, BreakerState::Closed)) {
+            found.push(alarm(
+                format!("breaker/{}", channel.id),
+                format!("{} does not answer; nothing is asked of it", channel.id),
+            ));
+        }
+    }
     let last_hour = now - now.rem_euclid(HOUR_MS) - HOUR_MS;
     let mut refused: BTreeMap<String, i64> = BTreeMap::new();
     for (channel, reason, n) in rejections::counts(&gateway.db, last_hour).await? {
