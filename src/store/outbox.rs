@@ -178,6 +178,25 @@ pub(crate) async fn insert(
     Ok(())
 }
 
+/// What the task of a key asks for.
+///
+/// # Errors
+/// When the database refuses or the body cannot be read.
+pub(crate) async fn body(on: &impl ConnectionTrait, key: &str) -> Result<Option<TaskBody>, Error> {
+    let row = Sql::new("SELECT body FROM task WHERE key = ")
+        .bind(key)
+        .one(on)
+        .await?;
+    row.map(|row| {
+        let body: String = row.try_get("", "body")?;
+        serde_json::from_str(&body).map_err(|source| Error::Document {
+            what: "task",
+            source,
+        })
+    })
+    .transpose()
+}
+
 /// Withdraws tasks that are no longer wanted and not in flight, dead ones too, so that nobody
 /// redrives what its order has given up; for each its key, and whether it was ever tried. A
 /// redrive starts the count of tries afresh, so the tries on record and the mark of an unknown

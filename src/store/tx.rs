@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use domain::order::Order;
 use domain::routing::Decision;
-use domain::task::Task;
+use domain::task::{Task, TaskBody};
 use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend};
 
 use super::db::{Db, Error};
@@ -379,6 +379,14 @@ impl Tx {
         tasks: &[(Option<String>, Task)],
     ) -> Result<(), Error> {
         outbox::insert(&self.inner, now, tasks).await
+    }
+
+    /// What a task asks for; `None` if there is no such task.
+    ///
+    /// # Errors
+    /// When the database refuses or the body cannot be read.
+    pub async fn task_body(&self, key: &str) -> Result<Option<TaskBody>, Error> {
+        outbox::body(&self.inner, key).await
     }
 
     /// Withdraws tasks that are not in flight; for each, whether it was ever tried.

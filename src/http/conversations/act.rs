@@ -69,11 +69,27 @@ struct Deed {
     task: Option<Task>,
 }
 
-/// Loads, changes and writes a conversation in one transaction, with its task and audit row.
+/// What an answer is known by.
+struct Repeatable<'a> {
+    task_key: String,
+    request: &'a ReplyRequest,
+}
+
+impl Repeatable<'_> {
+    /// Whether a task of an earlier request asks for the same.
+    fn is_same(&self, earlier: &TaskBody) -> bool {
+        matches!(earlier, TaskBody::ChannelMessage(said)
+            if said.text == self.request.text.trim() && said.comment == self.request.comment)
+    }
+}
+
+/// Loads, changes and writes a conversation in one transaction, with its task and audit row. What
+/// was done before under the same key is not done again.
 async fn change(
     gateway: &Gateway,
     caller: &Caller,
     id: &str,
+    repeatable: Option<&Repeatable<'_>>,
     act: impl Fn(&mut Aggregate, &Row) -> Result<Deed, Problem>,
 ) -> Result<Json<Conversation>, Problem> {
     for _ in 0..TRIES {
@@ -84,8 +100,17 @@ async fn change(
         let Some(one) = loaded.get_mut(&row.person) else {
             return Err(Problem::new(Code::NotFound));
         };
-        let deed = act(&mut one.conversation, &row)?;
         let now = gateway.now_ms();
+        if let Some(repeatable) = repeatable
+            && let Some(earlier) = tx.task_body(&repeatable.task_key).await?
+        {
+            return if repeatable.is_same(&earlier) {
+                Ok(Json(show(caller, row, now)))
+            } else {
+                Err(Problem::new(Code::KeyReused))
+            };
+        }
+        let deed = act(&mut one.conversation, &row)?;
         let saved = tx
             .save_conversations(now, &[(row.channel.as_str(), row.person.as_str(), &*one)])
             .await;
@@ -139,7 +164,7 @@ pub(super) async fn assign(
             "must have 1 to 100 characters, or be null",
         ));
     }
-    change(&gateway, &caller, &id, |conversation, _| {
+    change(&gateway, &caller, &id, None, |conversation, _| {
         conversation.assign(assignee);
         Ok(Deed {
             action: "conversation.assign",
@@ -176,7 +201,7 @@ pub(super) async fn close(
         return Err(Problem::invalid("reason", "must have 1 to 500 characters"));
     }
     let now = gateway.clock.now();
-    change(&gateway, &caller, &id, |conversation, _| {
+    change(&gateway, &caller, &id, None, |conversation, _| {
         conversation.close(reason, now);
         Ok(Deed {
             action: "conversation.close",
@@ -191,8 +216,8 @@ pub(super) async fn close(
 ///
 /// The answer is sent through the outbox and shows up as a delivery; the channel's echo of it then
 /// stands among the messages. Channels close their windows some time after the person's last word:
-/// outside of it the answer is refused here and nothing is sent. With an `Idempotency-Key`, a
-/// repeat sends nothing more.
+/// outside of it the answer is refused here and nothing is sent. The `Idempotency-Key` is required;
+/// a repeat with it sends nothing more.
 #[utoipa::path(
     post, path = "/conversations/{id}/reply", tag = "conversations",
     operation_id = "reply_to_conversation",
@@ -204,7 +229,7 @@ pub(super) async fn close(
     responses(
         (status = 200, description = "The conversation; the answer is on its way", body = Conversation),
         (status = 404, description = "No such conversation"),
-        (status = 409, description = "The channel's window is closed, or it has no messages"),
+        (status = 409, description = "The channel's window is closed, it has no messages, or the key stands for another text"),
     ),
     security(("token" = ["conversations:write"])),
 )]
@@ -217,16 +242,26 @@ pub(super) async fn reply(
 ) -> Result<Json<Conversation>, Problem> {
     require(&caller)?;
     let key = extract::idempotency_key(&headers)?.ok_or_else(|| Problem::new(Code::KeyRequired))?;
-    let key = format!("{}/{key}", caller.actor());
+    let repeatable = Repeatable {
+        task_key: format!("message/{id}/{}/{key}", caller.actor()),
+        request: &request,
+    };
     let now = gateway.clock.now();
-    change(&gateway, &caller, &id, |conversation, row| {
-        let task = answer(&gateway, conversation, row, &request, &key, now)?;
-        Ok(Deed {
-            action: "conversation.reply",
-            detail: format!("{} characters", request.text.chars().count()),
-            task: Some(task),
-        })
-    })
+    change(
+        &gateway,
+        &caller,
+        &id,
+        Some(&repeatable),
+        |conversation, row| {
+            let key = &repeatable.task_key;
+            let task = answer(&gateway, conversation, row, &request, key, now)?;
+            Ok(Deed {
+                action: "conversation.reply",
+                detail: format!("{} characters", request.text.chars().count()),
+                task: Some(task),
+            })
+        },
+    )
     .await
 }
 
@@ -286,7 +321,7 @@ fn answer(
         ));
     }
     Ok(Task {
-        key: format!("message/{}/{key}", row.id),
+        key: key.to_owned(),
         target: row.channel.clone(),
         leg: Leg::Channel,
         subject: row.id.clone(),
