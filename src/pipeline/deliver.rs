@@ -176,10 +176,12 @@ async fn deliver(
     let end = call.run().await;
     crash::point("deliver.after_send");
     let attempts = call.attempts;
-    for attempt in &attempts {
+    for (n, attempt) in attempts.iter().enumerate() {
+        // Looks, and steps before the last, decide nothing.
+        let is_last = n + 1 == attempts.len();
         gateway.metrics.attempt(
             &recipient.id,
-            end.as_str(),
+            if is_last { end.as_str() } else { "step" },
             Duration::from_millis(attempt.duration_ms.unsigned_abs()),
         );
     }
@@ -263,7 +265,7 @@ impl Call<'_> {
             LookedUp::Absent => (None, "absent", String::new()),
             LookedUp::Found(outcome) => {
                 let detail = describe(&outcome);
-                (Some(self.end_of(outcome, false)), "found", detail)
+                (Some(self.end_of(outcome, true)), "found", detail)
             }
             LookedUp::Undecided { after_s, reason } => (
                 Some(self.again(after_s, true, reason.clone())),
@@ -304,7 +306,7 @@ impl Call<'_> {
     async fn converse(&mut self, channel: &ChannelConfig) -> TaskEnd {
         let mut token = match tokens::access(self.gateway, channel).await {
             Ok(token) => token,
-            Err(error) => return self.without_token(&error),
+            Err(error) => return self.without_token(&error, false),
         };
         let mut renewed = false;
         let mut got: Vec<Bytes> = Vec::new();
@@ -313,13 +315,14 @@ impl Call<'_> {
                 After::End(end) => return end,
                 After::More(part) => got.push(part),
                 After::Renew if renewed => {
-                    return self.again(None, false, "the access token is expired".to_owned());
+                    let begun = self.task.unknown || !got.is_empty();
+                    return self.again(None, begun, "the access token is expired".to_owned());
                 }
                 After::Renew => {
                     renewed = true;
                     token = match tokens::renew(self.gateway, channel).await {
                         Ok(token) => Some(token),
-                        Err(error) => return self.without_token(&error),
+                        Err(error) => return self.without_token(&error, !got.is_empty()),
                     };
                 }
             }
@@ -378,16 +381,17 @@ impl Call<'_> {
     }
 
     /// No access token now. Until a person has authorised the account again nothing is sent, and
-    /// nothing is given up.
-    fn without_token(&mut self, error: &tokens::Error) -> TaskEnd {
+    /// nothing is given up. `begun` says that an earlier call of this try went out.
+    fn without_token(&mut self, error: &tokens::Error, begun: bool) -> TaskEnd {
         let reason = error.to_string();
         let now = self.gateway.now_ms();
         self.record("send", now, None, "no_token", reason.clone());
         match error {
             tokens::Error::Reauthorize { .. } | tokens::Error::NoTokens(_) => TaskEnd::GivenBack {
                 not_before: now + i64::try_from(ACCOUNT_PAUSE.as_millis()).unwrap_or(i64::MAX / 4),
+                unknown: begun,
             },
-            tokens::Error::Later { .. } => self.again(None, self.task.unknown, reason),
+            tokens::Error::Later { .. } => self.again(None, self.task.unknown || begun, reason),
         }
     }
 
@@ -458,6 +462,7 @@ impl Call<'_> {
         TaskEnd::GivenBack {
             not_before: self.gateway.now_ms()
                 + i64::try_from(pause.as_millis()).unwrap_or(i64::MAX / 4),
+            unknown: false,
         }
     }
 
@@ -473,9 +478,9 @@ impl Call<'_> {
                 tracing::error!(
                     target_id = self.recipient.id,
                     reason,
-                    "a target refuses our account; nothing is sent to it until somebody acts"
+                    "a partner refuses our account; nothing is sent to it until somebody acts"
                 );
-                self.again(Some(ACCOUNT_PAUSE.as_secs()), false, reason)
+                self.again(Some(ACCOUNT_PAUSE.as_secs()), unknown, reason)
             }
         }
     }

@@ -257,6 +257,8 @@ pub enum TaskEnd {
     GivenBack {
         /// When it is due again, milliseconds.
         not_before: i64,
+        /// An earlier call of this try may have set something in motion.
+        unknown: bool,
     },
 }
 
@@ -347,9 +349,12 @@ pub(crate) async fn finish(
                 unknown,
                 reason,
             } => ("pending", *unknown, *not_before, 1, None, reason.clone()),
-            TaskEnd::GivenBack { not_before } => (
+            TaskEnd::GivenBack {
+                not_before,
+                unknown,
+            } => (
                 "pending",
-                task.unknown,
+                task.unknown || *unknown,
                 *not_before,
                 0,
                 None,
