@@ -155,6 +155,9 @@ pub struct Conversation {
     assignee: Option<String>,
     converted: Option<(Timestamp, String)>,
     closed: Option<(Timestamp, String)>,
+    /// The person has said something since it became an order.
+    #[serde(default)]
+    heard_since: bool,
 }
 
 /// What hearing a message did.
@@ -183,6 +186,7 @@ impl Conversation {
             assignee: None,
             converted: None,
             closed: None,
+            heard_since: false,
         }
     }
 
@@ -199,8 +203,9 @@ impl Conversation {
             drafts: Vec::new(),
         };
         // Whatever its time: a word that came late was not there when somebody closed.
-        if applied.changed && self.closed.is_some() && self.has_word(&heard.message_id) {
+        if applied.changed && self.has_word(&heard.message_id) {
             self.closed = None;
+            self.heard_since = self.converted.is_some();
         }
         let learned = !heard.outgoing && self.learn(heard);
         applied.changed |= learned;
@@ -405,14 +410,13 @@ impl Conversation {
         learned
     }
 
-    /// The newest draft, while the conversation has not become an order.
+    /// The newest draft, if it has not become an order.
     fn open_draft(&self) -> Option<&Draft> {
-        if self.converted.is_some() {
-            return None;
-        }
+        let converted = self.converted.as_ref().map(|(_, order_id)| order_id);
         self.drafts
             .values()
             .max_by_key(|draft| (draft.at, &draft.external_id))
+            .filter(|draft| converted.is_none() || draft.order_id.as_ref() != converted)
     }
 
     /// Notes the order that a draft became a row of.
@@ -435,9 +439,16 @@ impl Conversation {
         self.assignee = assignee.map(str::to_owned);
     }
 
-    /// It became an order.
-    pub fn convert(&mut self, order_id: &str, at: Timestamp) {
-        self.converted = self.converted.take().max(Some((at, order_id.to_owned())));
+    /// It became an order: staff have confirmed its draft. Waits no longer, until the person's
+    /// next word.
+    pub fn convert(&mut self, external_id: &str, order_id: &str, at: Timestamp) -> bool {
+        let mut drafts = self.drafts.values();
+        let is_its = drafts.any(|draft| draft.external_id == external_id);
+        if is_its {
+            self.converted = self.converted.take().max(Some((at, order_id.to_owned())));
+            self.heard_since = false;
+        }
+        is_its
     }
 
     /// Nothing more to say. The person's next word opens it again.
@@ -454,11 +465,7 @@ impl Conversation {
                 reason: reason.clone(),
             };
         }
-        let converted = self
-            .converted
-            .as_ref()
-            .filter(|(at, _)| last.is_none_or(|word| word.outgoing || word.at <= *at));
-        if let Some((_, order_id)) = converted {
+        if let Some((_, order_id)) = self.converted.as_ref().filter(|_| !self.heard_since) {
             return State::Converted {
                 order_id: order_id.clone(),
             };

@@ -173,6 +173,9 @@ on_both! {
         assert_eq!(said.len(), 1, "a repeat sends nothing more: {said:?}");
         assert_eq!(said[0]["recipient"], json!({"comment_id": format!("{VIDEO}_1")}));
         assert_eq!(said[0]["message"]["text"], "Dạ máy còn hàng ạ");
+        let other = json!({"text": "Dạ hết hàng ạ", "comment": format!("{VIDEO}_1")});
+        let reused = desk.post(&format!("{path}/reply"), "r", &other).await;
+        assert_eq!(reused.problem(), "409 idempotency-key-reused");
         let strange = json!({"text": "xin chào", "comment": "1_2"});
         let refused = desk.post(&format!("{path}/reply"), "s", &strange).await;
         assert_eq!((refused.problem().as_str(), &refused.json["field"]), ("422 invalid-field", &json!("comment")));
@@ -187,6 +190,29 @@ on_both! {
         app.finish().await;
     }
 
+    async fn a_confirmed_draft_waits_no_longer_until_its_buyer_speaks_again(kind: Kind) {
+        let graph = graph().await;
+        let app = start(kind, &graph).await;
+        comment(&app, 1, "add", "chốt A12 0901234567").await;
+        let order = app.orders().await.remove(0);
+        let desk = Desk::of(&app, &STAFF).await;
+        let address = json!({"ship_to": {"text": "12 Nguyễn Trãi, P. Bến Thành, TP.HCM"}, "reason": "khách báo"});
+        let path = format!("/orders/{}", order.id);
+        let edited = desk.keyed(Method::PATCH, &path, Some("e"), Some(&address)).await;
+        assert_eq!(edited.status, 200, "{}", edited.json);
+        let confirmed = desk.post(&format!("{path}/confirm"), "c", &json!({"reason": "đã gọi"})).await;
+        assert_eq!(confirmed.status, 200, "{}", confirmed.json);
+        app.settle().await;
+        assert!(waiting(&desk).await.is_empty());
+        // A word about the weather makes nothing of the order, but somebody should read it.
+        comment(&app, 2, "add", "0907654321").await;
+        let queue = waiting(&desk).await;
+        assert_eq!((queue.len(), &queue[0]["order_id"]), (1, &json!(order.id)));
+        let tags = app.orders().await.remove(0).tags;
+        assert!(!tags.contains(&"comment-changed-after-confirmation".to_owned()), "{tags:?}");
+        app.finish().await;
+    }
+
     async fn a_private_reply_after_its_window_is_refused_and_never_sent(kind: Kind) {
         let graph = graph().await;
         let app = start(kind, &graph).await;
@@ -198,6 +224,39 @@ on_both! {
         let answer = json!({"text": "Dạ còn ạ", "comment": format!("{VIDEO}_1")});
         assert_eq!(desk.post(&path, "r", &answer).await.problem(), "409 not-allowed");
         assert!(said(&graph).await.is_empty());
+        app.finish().await;
+    }
+
+    async fn an_answer_that_may_have_arrived_is_looked_for_even_after_the_account_was_refused(kind: Kind) {
+        let graph = MockServer::start().await;
+        let looks = std::sync::atomic::AtomicUsize::new(0);
+        Mock::given(method("POST"))
+            .and(path("/104512345678901/messages"))
+            .respond_with(ResponseTemplate::new(500))
+            .mount(&graph)
+            .await;
+        Mock::given(method("GET"))
+            .and(path(format!("/{VIDEO}_1")))
+            .respond_with(move |_: &Request| {
+                if looks.fetch_add(1, std::sync::atomic::Ordering::SeqCst) == 0 {
+                    let error = json!({"code": 190, "type": "OAuthException", "message": "expired"});
+                    return ResponseTemplate::new(400).set_body_json(json!({"error": error}));
+                }
+                ResponseTemplate::new(200).set_body_json(json!({"can_reply_privately": false}))
+            })
+            .mount(&graph)
+            .await;
+        let app = start(kind, &graph).await;
+        comment(&app, 1, "add", "máy lạnh giá sao shop ơi").await;
+        let desk = Desk::of(&app, &STAFF).await;
+        let one = waiting(&desk).await.remove(0);
+        let path = format!("/conversations/{}/reply", one["id"].as_str().unwrap());
+        let answer = json!({"text": "Dạ còn ạ", "comment": format!("{VIDEO}_1")});
+        assert_eq!(desk.post(&path, "r", &answer).await.status, 200);
+        app.settle().await;
+        assert_eq!(said(&graph).await.len(), 1, "sent once, found in the end");
+        let state = app.rows.text("SELECT state FROM task WHERE op = 'send_message'").await;
+        assert_eq!(state.as_deref(), Some("delivered"));
         app.finish().await;
     }
 

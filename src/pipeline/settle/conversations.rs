@@ -93,6 +93,29 @@ impl Batch<'_> {
         Ok(NoticeEnd::Done { order_id })
     }
 
+    /// Staff have confirmed a draft: its conversation waits for us no longer.
+    pub(super) async fn convert(&mut self, order_id: &str) -> Result<(), Error> {
+        let order = &self.slots[order_id].loaded.order;
+        let Some(person) = order.channel_person() else {
+            return Ok(());
+        };
+        let key = (order.channel().to_owned(), person.to_owned());
+        let external_id = order.external_id().to_owned();
+        if !self.conversations.contains_key(&key) {
+            let persons = [key.1.clone()];
+            let known = self.tx.load_conversations(&key.0, &persons).await?;
+            let Some(loaded) = known.into_values().next() else {
+                return Ok(());
+            };
+            self.conversations.insert(key.clone(), (loaded, false));
+        }
+        let now = self.gateway.clock.now();
+        if let Some((loaded, changed)) = self.conversations.get_mut(&key) {
+            *changed |= loaded.conversation.convert(&external_id, order_id, now);
+        }
+        Ok(())
+    }
+
     /// The live sale under whose post a comment stands, or stood before it was removed.
     async fn sale_of(
         &mut self,

@@ -63,12 +63,14 @@ impl Batch<'_> {
                 let Some(id) = self.known(&input.order) else {
                     return Ok(Some(Pending::Ready(Err(Refusal::NotFound))));
                 };
-                Ok(Some(self.command(
-                    &id,
-                    &input.command,
-                    input.expected_version,
-                    context,
-                )))
+                let pending = self.command(&id, &input.command, input.expected_version, context);
+                if matches!(
+                    (&pending, &input.command.action),
+                    (Pending::Order { .. }, Action::Confirm)
+                ) {
+                    self.convert(&id).await?;
+                }
+                Ok(Some(pending))
             }
             Input::Create(create) => {
                 let earlier = self.tx.find_key(&create.actor, &create.key).await?;
