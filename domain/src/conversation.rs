@@ -319,6 +319,24 @@ impl Conversation {
         applied.drafts.push(snapshot);
     }
 
+    /// When that comment was written, if it orders something and lacks only a phone.
+    #[must_use]
+    pub fn lacks_a_phone(&self, message_id: &str) -> Option<Timestamp> {
+        let message = self
+            .messages
+            .iter()
+            .find(|message| message.id == message_id)?;
+        let action = message.understood.as_ref()?.action;
+        (action == comment::Action::NeedPhone && self.understood.phone.is_none())
+            .then_some(message.at)
+    }
+
+    /// The channel account: page, Official Account.
+    #[must_use]
+    pub fn account(&self) -> &str {
+        &self.account
+    }
+
     /// What is known beside the text of a message.
     #[must_use]
     pub fn hints_of(&self, message_id: &str) -> &[String] {
@@ -835,6 +853,7 @@ mod tests {
             articles: [("A12".to_owned(), article)].into(),
             pinned: None,
             quantity_limit: 10,
+            ask_phone: None,
             ended_at: Some(minute(90)),
         }
     }

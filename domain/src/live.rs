@@ -38,6 +38,10 @@ pub struct Sale {
     pub pinned: Option<String>,
     /// Units of one article that need no second look.
     pub quantity_limit: u32,
+    /// What to ask, in private and once, whoever orders without telling a phone; `None` asks
+    /// nobody by itself.
+    #[serde(default)]
+    pub ask_phone: Option<String>,
     /// Comments after this are no orders any more.
     #[serde(default)]
     pub ended_at: Option<Timestamp>,

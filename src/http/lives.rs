@@ -70,6 +70,10 @@ struct LiveRequest {
     /// Units of one article that a comment may order without a second look; usually 10.
     #[schema(minimum = 1, maximum = 1000)]
     quantity_limit: Option<u32>,
+    /// What to ask in private, once, whoever orders without telling a phone. Left out, nobody is
+    /// asked by itself.
+    #[schema(min_length = 1, max_length = 1000)]
+    ask_phone: Option<String>,
     /// Comments after this are no orders any more.
     #[schema(value_type = Option<String>, format = DateTime)]
     ended_at: Option<Timestamp>,
@@ -92,6 +96,8 @@ struct Live {
     pinned: Option<String>,
     /// Units of one article that need no second look.
     quantity_limit: u32,
+    /// What is asked in private, once, whoever orders without telling a phone.
+    ask_phone: Option<String>,
     /// Comments after this are no orders any more.
     #[schema(value_type = Option<String>, format = DateTime)]
     ended_at: Option<Timestamp>,
@@ -122,6 +128,7 @@ impl From<Stored> for Live {
             articles: articles.collect(),
             pinned: sale.pinned,
             quantity_limit: sale.quantity_limit,
+            ask_phone: sale.ask_phone,
             ended_at: sale.ended_at,
             version: stored.version,
             updated_at: time(stored.updated_at),
@@ -269,6 +276,24 @@ fn sale(gateway: &Gateway, request: LiveRequest) -> Result<Sale, Problem> {
     if !(1..=1000).contains(&quantity_limit) {
         return Err(Problem::invalid("quantity_limit", "must be 1 to 1000"));
     }
+    let ask_phone = request.ask_phone.map(|text| text.trim().to_owned());
+    if let Some(text) = &ask_phone {
+        let longest = gateway
+            .config
+            .channel(&request.channel)
+            .and_then(|channel| channel.channel.messages())
+            .map_or(0, |messages| messages.longest().min(1000));
+        if longest == 0 {
+            return Err(Problem::invalid(
+                "ask_phone",
+                "this channel cannot write to anybody",
+            ));
+        }
+        if text.is_empty() || text.chars().count() > longest {
+            let words = format!("must have 1 to {longest} characters");
+            return Err(Problem::invalid("ask_phone", words));
+        }
+    }
     Ok(Sale {
         channel: request.channel,
         post: filled("post", request.post)?,
@@ -276,6 +301,7 @@ fn sale(gateway: &Gateway, request: LiveRequest) -> Result<Sale, Problem> {
         articles,
         pinned: request.pinned,
         quantity_limit,
+        ask_phone,
         ended_at: request.ended_at,
     })
 }

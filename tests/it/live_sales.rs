@@ -41,6 +41,7 @@ async fn start(kind: Kind, graph: &MockServer) -> TestApp {
     let live = json!({
         "channel": "facebook-page", "post": post(&app), "title": "Live 24/11",
         "articles": {"A12": {"sku": "AC-9000", "name": "Máy lạnh 1 HP", "price": 12_490_000}},
+        "ask_phone": "Dạ cho em xin số điện thoại ạ",
     });
     let answer = desk.call(Method::PUT, "/lives/24-11", Some(&live)).await;
     assert_eq!(answer.status, 200, "{}", answer.json);
@@ -190,6 +191,23 @@ on_both! {
         app.finish().await;
     }
 
+    async fn who_orders_without_a_phone_is_asked_for_it_once_and_the_answer_completes_the_order(kind: Kind) {
+        let graph = graph().await;
+        let app = start(kind, &graph).await;
+        for number in 1..=2 {
+            comment(&app, number, "add", &format!("chốt A12 x{number}")).await;
+        }
+        let questions = said(&graph).await;
+        assert_eq!(questions.len(), 1, "{questions:?}");
+        assert_eq!(questions[0]["recipient"], json!({"comment_id": format!("{VIDEO}_1")}));
+        assert_eq!(questions[0]["message"]["text"], "Dạ cho em xin số điện thoại ạ");
+        assert!(app.orders().await.is_empty());
+        comment(&app, 3, "add", "0901234567").await;
+        assert!(!app.orders().await.is_empty(), "the phone completes what was ordered before");
+        assert_eq!(said(&graph).await.len(), 1);
+        app.finish().await;
+    }
+
     async fn a_confirmed_draft_waits_no_longer_until_its_buyer_speaks_again(kind: Kind) {
         let graph = graph().await;
         let app = start(kind, &graph).await;
@@ -276,11 +294,13 @@ on_both! {
             ("/pinned", json!("B9"), "pinned"),
             ("/quantity_limit", json!(0), "quantity_limit"),
             ("/title", json!(" "), "title"),
+            ("/ask_phone", json!(""), "ask_phone"),
         ];
         for (pointer, wrong, field) in cases {
             let mut live = right.clone();
             live["pinned"] = Value::Null;
             live["quantity_limit"] = json!(10);
+            live["ask_phone"] = Value::Null;
             *live.pointer_mut(pointer).unwrap() = wrong;
             let answer = desk.call(Method::PUT, "/lives/next", Some(&live)).await;
             assert_eq!(answer.problem(), "422 invalid-field", "{field}");

@@ -3,9 +3,11 @@
 
 use std::collections::BTreeSet;
 
+use connectors::feedback::Window;
 use connectors::inbound::ConversationNotice;
 use domain::conversation::{Conversation, Heard};
 use domain::id::ConversationId;
+use domain::task::{ChannelMessage, Leg, Task, TaskBody};
 
 use super::batch::{Batch, Codes, Slot};
 use super::input::NoticeInput;
@@ -30,6 +32,30 @@ fn heard(notice: &ConversationNotice) -> Heard {
         at: notice.at,
         hints: notice.hints.clone(),
     }
+}
+
+/// What to ask a person who orders and told no phone: once per live sale, which the key sees to.
+fn question(
+    conversation: &Conversation,
+    person: &str,
+    sale: &Sale,
+    comment: &str,
+) -> Option<(String, ChannelMessage)> {
+    let text = sale.ask_phone.clone()?;
+    let comment_at = conversation.lacks_a_phone(comment)?;
+    let id = conversation.id().to_string();
+    let key = format!("message/{id}/ask-phone/{}", sale.post);
+    let question = ChannelMessage {
+        conversation: id,
+        account: conversation.account().to_owned(),
+        person: person.to_owned(),
+        text,
+        comment: Some(comment.to_owned()),
+        last_heard_at: None,
+        comment_at: Some(comment_at),
+        by_hand: false,
+    };
+    Some((key, question))
 }
 
 impl Batch<'_> {
@@ -68,6 +94,12 @@ impl Batch<'_> {
         let (loaded, changed) = self.conversations.get_mut(&key).expect("just put there");
         let applied = loaded.conversation.apply(&heard, sale.as_ref());
         *changed |= applied.changed;
+        let asked = sale
+            .as_ref()
+            .and_then(|sale| question(&loaded.conversation, &key.1, sale, &heard.message_id));
+        if let Some(question) = asked {
+            self.ask(&notice.channel, question);
+        }
         self.show_person(notice, &heard);
         let mut order_id = None;
         for mut draft in applied.drafts {
@@ -91,6 +123,34 @@ impl Batch<'_> {
             order_id = Some(id);
         }
         Ok(NoticeEnd::Done { order_id })
+    }
+
+    /// Sends a question, if the channel lets us write to the person now.
+    fn ask(&mut self, channel: &str, (key, question): (String, ChannelMessage)) {
+        let configured = self.gateway.config.channel(channel);
+        let messages = configured
+            .filter(|channel| channel.enabled)
+            .and_then(|channel| channel.channel.messages());
+        let is_open = messages.is_some_and(|messages| {
+            question.text.chars().count() <= messages.longest()
+                && messages.window(&question, self.gateway.clock.now()) != Window::Closed
+        });
+        if !is_open {
+            return;
+        }
+        self.writes.tasks.push((
+            None,
+            Task {
+                key,
+                target: channel.to_owned(),
+                leg: Leg::Channel,
+                subject: question.conversation.clone(),
+                generation: 1,
+                serial: Some(format!("message/{}", question.conversation)),
+                not_before: None,
+                body: TaskBody::ChannelMessage(question),
+            },
+        ));
     }
 
     /// Staff have confirmed a draft: its conversation waits for us no longer.
