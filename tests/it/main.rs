@@ -23,6 +23,7 @@ mod architecture;
 mod crash;
 mod customers;
 mod doors;
+mod every_channel;
 mod failures;
 mod holds;
 mod keepers;
