@@ -15,6 +15,7 @@ mod api_orders;
 mod app;
 mod desk;
 mod partner;
+mod program;
 mod rows;
 mod senders;
 
