@@ -30,6 +30,7 @@ mod leases;
 mod path;
 mod permutations;
 mod polling;
+mod reconcile;
 mod schema;
 mod shopee;
 mod stock;
