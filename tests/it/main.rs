@@ -20,6 +20,7 @@ mod rows;
 mod senders;
 
 mod architecture;
+mod commands;
 mod crash;
 mod customers;
 mod doors;
@@ -31,6 +32,7 @@ mod path;
 mod permutations;
 mod polling;
 mod reconcile;
+mod replay;
 mod schema;
 mod shopee;
 mod stock;

@@ -70,6 +70,50 @@ pub fn kenh(secrets: &sandbox::Secrets) -> Command {
     command
 }
 
+/// What a command that ended said.
+#[derive(Debug)]
+pub struct Said {
+    pub code: i32,
+    pub out: String,
+    pub complaint: String,
+}
+
+/// Runs a command to its end; what it asks of servers in this process is answered meanwhile.
+pub async fn run(mut command: Command) -> Said {
+    let output = tokio::task::spawn_blocking(move || command.output());
+    let output = output.await.unwrap().unwrap();
+    Said {
+        code: output.status.code().expect("it was not killed"),
+        out: String::from_utf8(output.stdout).unwrap(),
+        complaint: String::from_utf8(output.stderr).unwrap(),
+    }
+}
+
+/// The program beside a gateway, on the same database.
+pub struct Operator<'a> {
+    world: &'a World,
+    config: PathBuf,
+}
+
+impl<'a> Operator<'a> {
+    /// With a Shopee at this address.
+    pub fn of(world: &'a World, shopee: &str) -> Self {
+        let config = configuration(world, shopee);
+        Self { world, config }
+    }
+
+    /// A command as it is typed, without its configuration.
+    pub async fn types(&self, words: &str) -> Said {
+        let mut command = kenh(&self.world.secrets);
+        command
+            .args(words.split(' '))
+            .arg("--config")
+            .arg(&self.config)
+            .env("KENH_IT_DATABASE", &self.world.place.url);
+        run(command).await
+    }
+}
+
 /// The gateway, running.
 pub struct Program {
     child: Child,
