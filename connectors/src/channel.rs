@@ -47,6 +47,11 @@ pub trait Channel: Inbound {
     /// [`Fetched::Part`] the next request is asked for with this part added to `got`.
     fn read_fetch(&self, wanted: Wanted<'_>, got: &[Bytes], response: &Response<Bytes>) -> Fetched;
 
+    /// Fetching many orders with one call, where the vendor answers so.
+    fn batches(&self) -> Option<&dyn Batches> {
+        None
+    }
+
     /// Vendor document → snapshot.
     ///
     /// # Errors
@@ -148,6 +153,22 @@ pub enum Fetched {
         /// Why, safe to log.
         reason: String,
     },
+}
+
+/// The first call of many fetches as one. It only saves calls: an order that a batch does not give
+/// is fetched alone, and tells then why.
+pub trait Batches: Debug + Send + Sync {
+    /// Orders that one call may name at most.
+    fn most(&self) -> usize;
+
+    /// The call for these orders, by the channel's ids; `None` where one of the ids cannot be asked
+    /// for.
+    fn request(&self, external_ids: &[&str], call: CallContext<'_>) -> Option<Request<Bytes>>;
+
+    /// What the answer gives of each order, as [`Channel::read_fetch`] sorts a first answer: the
+    /// whole document, or the part with which [`Channel::fetch`] goes on. Empty where the answer is
+    /// not good.
+    fn read(&self, response: &Response<Bytes>) -> Vec<(String, Fetched)>;
 }
 
 /// What is known of an order that its channel has deleted: a bare cancellation at `at`. Its

@@ -342,6 +342,40 @@ impl Sandbox {
         Some(held(&self.world.money).transfer(provider, amount, text).id)
     }
 
+    /// A buyer orders at the Shopee shop and nobody reports it: the order's number. It stands at
+    /// `status`, Shopee's own word, since `at`, Unix seconds. For tests of polling and reconciling;
+    /// [`Self::audit`] does not know of it.
+    pub fn sell_unheard_on_shopee(
+        &self,
+        product: &Product,
+        status: &'static str,
+        at: i64,
+    ) -> String {
+        storefront::shopee::unheard::sell(&self.world, product, status, at)
+    }
+
+    /// An order of the Shopee shop moves on, now, and nobody reports it. False for one that is not
+    /// there.
+    pub fn move_unheard_on_shopee(&self, order_sn: &str, status: &'static str) -> bool {
+        storefront::shopee::unheard::move_on(&self.world, order_sn, status)
+    }
+
+    /// Shopee pushes, once, how an order stands; true when the gateway acknowledged it as Shopee
+    /// wants it. Asked again it repeats the very same message, until the order has moved on.
+    pub async fn push_from_shopee(&self, order_sn: &str) -> bool {
+        storefront::shopee::unheard::push(&self.world, order_sn).await
+    }
+
+    /// Every order that the Shopee shop lists, by number, in Shopee's own words: the whole document
+    /// of `get_order_detail`.
+    pub fn shopee_orders(&self) -> BTreeMap<String, serde_json::Value> {
+        let shop = held(&self.world.shopee);
+        let listed = shop.orders.iter().filter(|(_, order)| !order.bait);
+        listed
+            .map(|(number, order)| (number.clone(), order.document.clone()))
+            .collect()
+    }
+
     /// Plays a scenario to its end. Partners' callbacks may still be under way afterwards.
     ///
     /// # Errors

@@ -495,11 +495,20 @@ pub(super) async fn ask(
     channel: &ChannelConfig,
     what: channel::Wanted<'_>,
 ) -> Result<Fetched, NotAsked> {
+    go_on(gateway, channel, what, Vec::new()).await
+}
+
+/// The same, where the first answers are there already.
+pub(super) async fn go_on(
+    gateway: &Gateway,
+    channel: &ChannelConfig,
+    what: channel::Wanted<'_>,
+    mut parts: Vec<bytes::Bytes>,
+) -> Result<Fetched, NotAsked> {
     let mut token = tokens::access(gateway, channel)
         .await
         .map_err(NotAsked::Token)?;
     let mut renewed = false;
-    let mut parts = Vec::new();
     loop {
         match ask_once(gateway, channel, what, &parts, token.as_ref()).await? {
             Fetched::TokenExpired if !renewed => {

@@ -5,9 +5,9 @@
 //! somebody can see what was lost. Looking changes nothing. Taking stores the channel's own
 //! documents as messages; a running gateway settles them like any other.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
-use connectors::channel::{CallContext, Fetched, PollWindow, Polled, Polling, Wanted};
+use connectors::channel::{Batches, CallContext, Fetched, PollWindow, Polled, Polling, Wanted};
 use connectors::inbound::{NoticeBody, OrderDocument, VerifiedWebhook};
 use domain::snapshot::Snapshot;
 use futures_util::StreamExt;
@@ -23,6 +23,12 @@ use crate::store::{self, messages, replays};
 
 /// Documents fetched at once; the channel's gate holds them to its rate.
 const FETCHES: usize = 16;
+
+/// Things compared together, where the vendor's batches do not say how many.
+const BATCH: usize = 50;
+
+/// Batches under way at once: the next is asked for while one is compared.
+const BATCHES: usize = 2;
 
 /// Tries of one call that does not come through, before the reconciliation ends.
 const TRIES: u32 = 8;
@@ -180,17 +186,18 @@ pub async fn run(
         start = stop;
     }
     report.listed = order.len();
-    let compared: Vec<(String, VerifiedWebhook, Result<Option<FindingKind>, Error>)> =
-        stream::iter(order.into_iter().filter_map(|id| {
-            let row = listed.remove(&id)?;
-            Some(async move {
-                let found = compare(gateway, channel, &id, row.what, &row.message).await;
-                (id, row.message, found)
-            })
-        }))
-        .buffered(FETCHES)
-        .collect()
-        .await;
+    let all: Vec<(String, Listed)> = order
+        .into_iter()
+        .filter_map(|id| listed.remove(&id).map(|row| (id, row)))
+        .collect();
+    let batch = channel.channel.batches().map_or(BATCH, Batches::most);
+    let mut batches = stream::iter(chunks(all, batch))
+        .map(|rows| compare_all(gateway, channel, rows))
+        .buffered(BATCHES);
+    let mut compared = Vec::with_capacity(report.listed);
+    while let Some(rows) = batches.next().await {
+        compared.extend(rows);
+    }
     for (id, message, found) in compared {
         let Some(kind) = found? else {
             report.same += 1;
@@ -240,12 +247,74 @@ fn read(channel: &ChannelConfig, message: &VerifiedWebhook) -> Vec<(String, What
         .collect()
 }
 
-/// How the listed thing differs from what is stored; `None` where it does not.
+fn chunks<T>(all: Vec<T>, size: usize) -> Vec<Vec<T>> {
+    let mut all = all.into_iter();
+    let mut chunks = Vec::new();
+    loop {
+        let chunk: Vec<T> = all.by_ref().take(size.max(1)).collect();
+        if chunk.is_empty() {
+            return chunks;
+        }
+        chunks.push(chunk);
+    }
+}
+
+type Compared = (String, VerifiedWebhook, Result<Option<FindingKind>, Error>);
+
+async fn compare_all(
+    gateway: &Gateway,
+    channel: &ChannelConfig,
+    rows: Vec<(String, Listed)>,
+) -> Vec<Compared> {
+    let mut given = heads(gateway, channel, &rows).await;
+    let rows = rows.into_iter().map(|(id, row)| {
+        let head = given.remove(&id);
+        async move {
+            let found = compare(gateway, channel, &id, row.what, head, &row.message).await;
+            (id, row.message, found)
+        }
+    });
+    stream::iter(rows).buffered(FETCHES).collect().await
+}
+
+/// What one call gives of all orders of which only the name is known. Whatever goes wrong with it,
+/// each order that it does not give is fetched alone.
+async fn heads(
+    gateway: &Gateway,
+    channel: &ChannelConfig,
+    rows: &[(String, Listed)],
+) -> HashMap<String, Fetched> {
+    let names = rows
+        .iter()
+        .filter(|(_, row)| matches!(row.what, What::Name));
+    let names: Vec<&str> = names.map(|(id, _)| id.as_str()).collect();
+    let Some(batches) = channel.channel.batches().filter(|_| names.len() > 1) else {
+        return HashMap::new();
+    };
+    let Ok(access) = tokens::access(gateway, channel).await else {
+        return HashMap::new();
+    };
+    let context = CallContext {
+        now: gateway.clock.now(),
+        access_token: access.as_ref(),
+    };
+    let Some(request) = batches.request(&names, context) else {
+        return HashMap::new();
+    };
+    match ingest::send(gateway, channel, request).await {
+        Ok(response) => batches.read(&response).into_iter().collect(),
+        Err(_) => HashMap::new(),
+    }
+}
+
+/// How the listed thing differs from what is stored; `None` where it does not. `head` is what a
+/// batch gave of it.
 async fn compare(
     gateway: &Gateway,
     channel: &ChannelConfig,
     id: &str,
     what: What,
+    head: Option<Fetched>,
     message: &VerifiedWebhook,
 ) -> Result<Option<FindingKind>, Error> {
     let snapshot = match what {
@@ -256,7 +325,7 @@ async fn compare(
             let known = messages::is_known(&gateway.db, &channel.id, &key).await?;
             return Ok((!known).then_some(FindingKind::Missing));
         }
-        What::Name => match fetch(gateway, channel, id).await? {
+        What::Name => match fetch(gateway, channel, id, head).await? {
             Ok(snapshot) => snapshot,
             Err(reason) => return Ok(Some(FindingKind::Unreadable(reason))),
         },
@@ -272,9 +341,27 @@ async fn fetch(
     gateway: &Gateway,
     channel: &ChannelConfig,
     id: &str,
+    head: Option<Fetched>,
 ) -> Result<Result<Box<Snapshot>, String>, Error> {
+    let parts = match head {
+        Some(Fetched::Document(document)) => {
+            let read = channel.channel.normalize(&document);
+            return Ok(read.map(Box::new).map_err(|error| error.to_string()));
+        }
+        Some(Fetched::Part(part)) => vec![part],
+        Some(
+            Fetched::NotFound
+            | Fetched::Gone
+            | Fetched::TokenExpired
+            | Fetched::Retry { .. }
+            | Fetched::Refused { .. }
+            | Fetched::Account { .. },
+        )
+        | None => Vec::new(),
+    };
     for attempt in 0..TRIES {
-        let reason = match ingest::ask(gateway, channel, Wanted::Order(id)).await {
+        let asked = ingest::go_on(gateway, channel, Wanted::Order(id), parts.clone()).await;
+        let reason = match asked {
             Ok(Fetched::Document(document)) => {
                 let read = channel.channel.normalize(&document);
                 return Ok(read.map(Box::new).map_err(|error| error.to_string()));

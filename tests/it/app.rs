@@ -168,6 +168,8 @@ pub struct Setup {
     edit: Option<Edit>,
     roles: Option<BTreeSet<Role>>,
     first_tokens_expire_s: Option<i64>,
+    start: Option<Timestamp>,
+    shopee_at: Option<String>,
 }
 
 impl Setup {
@@ -191,6 +193,18 @@ impl Setup {
     /// The imported access tokens end so soon.
     pub fn tokens_expire_in(mut self, seconds: i64) -> Self {
         self.first_tokens_expire_s = Some(seconds);
+        self
+    }
+
+    /// The clock begins here instead of at [`START`].
+    pub fn at(mut self, start: Timestamp) -> Self {
+        self.start = Some(start);
+        self
+    }
+
+    /// Shopee's API is there instead of at [`World::shopee`].
+    pub fn shopee_at(mut self, url: &str) -> Self {
+        self.shopee_at = Some(url.to_owned());
         self
     }
 
@@ -304,8 +318,9 @@ impl World {
         let db = place.open().await;
         db.migrate().await.unwrap();
         db.close().await;
+        let start = setup.start.unwrap_or_else(|| START.parse().unwrap());
         Self {
-            clock: FakeClock::at(START.parse::<Timestamp>().unwrap()),
+            clock: FakeClock::at(start),
             rows: Rows::open(&place.url).await,
             secrets,
             shopee: MockServer::start().await,
@@ -366,8 +381,9 @@ impl World {
 
     /// The shipped configuration with this world's overlay.
     fn load(&self) -> config::Loaded {
+        let shopee = self.setup.shopee_at.clone();
         let channels = [
-            ("shopee-vn", self.shopee.uri()),
+            ("shopee-vn", shopee.unwrap_or_else(|| self.shopee.uri())),
             ("woo-outlet", self.woocommerce.uri()),
         ];
         let overlay = overlay(&self.secrets, &self.partners, &channels);

@@ -1,19 +1,17 @@
 //! The real program dies at every point where it may, as by a power loss, and starts again: in
 //! the end everything has happened once.
 
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use serde_json::json;
 use wiremock::matchers::{method, path};
 use wiremock::{Mock, ResponseTemplate};
 
-use crate::app::{Kind, TARGETS, World, on_both, shipped};
-use crate::senders::{Knock, WebOrder};
+use crate::app::{Kind, TARGETS, World, on_both};
+use crate::program::{PATIENCE, Program, configuration};
+use crate::senders::WebOrder;
 use crate::shopee::{document, good, pair};
-
-const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Every point of the sources; a new one must be added to the stories below.
 fn points() -> Vec<String> {
@@ -35,129 +33,6 @@ fn points() -> Vec<String> {
     found
 }
 
-/// The shipped configuration, with the partners of this world.
-fn configuration(world: &World) -> PathBuf {
-    let folder = world.place.folder().join("config");
-    std::fs::create_dir_all(folder.join("schema")).unwrap();
-    for file in [
-        "kenh",
-        "channels",
-        "targets",
-        "locations",
-        "routing",
-        "catalog",
-        "tax",
-    ] {
-        let text = std::fs::read_to_string(shipped().join(format!("{file}.toml"))).unwrap();
-        let text = match file {
-            "kenh" => text
-                .replace("127.0.0.1:8080", "127.0.0.1:0")
-                // A URL may hold a password, and then it may not stand in the file.
-                .replace(
-                    "url = \"sqlite://kenh.db\"",
-                    "url = { env = \"KENH_CRASH_DATABASE\" }",
-                )
-                .replace("level = \"info\"", "level = \"warn\""),
-            "channels" => text
-                .replace(
-                    "[channels.shopee-vn]\n",
-                    "[channels.shopee-vn]\ninternal = true\n",
-                )
-                .replace("https://partner.shopeemobile.com", &world.shopee.uri()),
-            "targets" => {
-                let mut text = text;
-                for id in TARGETS {
-                    let head = format!("[targets.{id}]\n");
-                    text = text.replace(&head, &format!("{head}internal = true\n"));
-                    let (before, after) = text.split_once(&head).unwrap();
-                    let (url, rest) = after.split_once("url = \"").unwrap();
-                    let (_, rest) = rest.split_once('"').unwrap();
-                    let partner = world.partner(id).url();
-                    text = format!("{before}{head}{url}url = \"{partner}\"{rest}");
-                }
-                text
-            }
-            _ => text,
-        };
-        std::fs::write(folder.join(format!("{file}.toml")), text).unwrap();
-    }
-    folder
-}
-
-/// The program, running.
-struct Program {
-    child: Child,
-    url: String,
-}
-
-impl Program {
-    /// Starts it and waits until it listens; dies at `crash_at`, if given.
-    async fn start(world: &World, config: &Path, crash_at: Option<&str>) -> Self {
-        let out = world.place.folder().join("out");
-        let mut command = Command::new(env!("CARGO_BIN_EXE_kenh"));
-        command
-            .args(["serve", "--config"])
-            .arg(config)
-            .env_clear()
-            .envs(world.secrets.environment(TARGETS))
-            .env("KENH_KEY_1", "0123456789abcdef0123456789abcdef".repeat(2))
-            .env("KENH_CRASH_DATABASE", &world.place.url)
-            .stdout(std::fs::File::create(&out).unwrap())
-            .stderr(std::fs::File::create(world.place.folder().join("err")).unwrap())
-            .stdin(Stdio::null());
-        if let Some(point) = crash_at {
-            command.env("KENH_CRASH_AT", point);
-        }
-        let mut program = Self {
-            child: command.spawn().unwrap(),
-            url: String::new(),
-        };
-        let started = Instant::now();
-        while program.url.is_empty() && program.lives() {
-            assert!(started.elapsed() < PATIENCE, "it does not listen");
-            let text = std::fs::read_to_string(&out).unwrap_or_default();
-            let line = text
-                .lines()
-                .find_map(|line| line.strip_prefix("listening on "));
-            line.unwrap_or_default().clone_into(&mut program.url);
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-        program
-    }
-
-    fn lives(&mut self) -> bool {
-        self.child.try_wait().unwrap().is_none()
-    }
-
-    /// Whether the door acknowledged it.
-    async fn takes(&self, world: &World, knock: &Knock) -> bool {
-        let url = format!("{}{}", self.url, knock.path);
-        let mut request = world.http.post(url).body(knock.body.clone());
-        for (name, value) in &knock.headers {
-            request = request.header(name, value);
-        }
-        let sent = request.timeout(Duration::from_secs(10)).send().await;
-        sent.is_ok_and(|response| response.status().is_success())
-    }
-
-    async fn dies(&mut self, point: &str) {
-        let started = Instant::now();
-        while self.lives() {
-            assert!(started.elapsed() < PATIENCE, "{point} was never reached");
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    }
-}
-
-impl Drop for Program {
-    fn drop(&mut self) {
-        // It may have died already, which is what most tests want.
-        if self.child.kill().is_ok() {
-            self.child.wait().unwrap();
-        }
-    }
-}
-
 /// What comes in while the program runs and dies.
 struct Story {
     point: &'static str,
@@ -172,7 +47,7 @@ async fn survives(kind: Kind, story: &Story) {
     if story.shopee {
         world.tokens_expired().await;
     }
-    let config = configuration(&world);
+    let config = configuration(&world, &world.shopee.uri());
     let now = jiff::Timestamp::now().as_second();
     Mock::given(method("GET"))
         .and(path("/api/v2/order/get_order_detail"))

@@ -136,6 +136,59 @@ fn an_order_is_whole_whatever_becomes_of_its_escrow() {
 }
 
 #[test]
+fn orders_of_one_batch_are_what_each_alone_would_have_been() {
+    let shopee = shopee();
+    let batches = shopee.batches().unwrap();
+    let token = SecretString::from("t");
+    let request = batches.request(&["A1", "B2"], call(&token)).unwrap();
+    let query = request.uri().query().unwrap();
+    assert!(query.contains("&order_sn_list=A1%2CB2&"), "{query}");
+    assert!(batches.request(&["A1", "B,2"], call(&token)).is_none());
+
+    let named = |order_sn: &str, status: &str| {
+        detail(&[
+            ("order_sn", json!(order_sn)),
+            ("order_status", json!(status)),
+        ])
+    };
+    let all = [named("A1", "UNPAID"), named("B2", "COMPLETED")];
+    let mut batch = all[0].clone();
+    batch["response"]["order_list"] = all
+        .iter()
+        .map(|answer| answer["response"]["order_list"][0].clone())
+        .collect();
+    let given = batches.read(&answer(&batch));
+    assert_eq!(given.len(), 2);
+    let (id, Fetched::Document(unpaid)) = &given[0] else {
+        panic!("an unpaid order is whole: {given:?}");
+    };
+    assert_eq!(id, "A1");
+    let Fetched::Document(alone) = shopee.read_fetch(Wanted::Order("A1"), &[], &answer(&all[0]))
+    else {
+        panic!("an unpaid order is whole");
+    };
+    assert_eq!(
+        shopee.normalize(unpaid).unwrap(),
+        shopee.normalize(&alone).unwrap()
+    );
+    let (id, Fetched::Part(part)) = &given[1] else {
+        panic!("a completed one has an escrow: {given:?}");
+    };
+    assert_eq!(id, "B2");
+    let next = shopee.fetch(
+        Wanted::Order("B2"),
+        std::slice::from_ref(part),
+        call(&token),
+    );
+    assert_eq!(
+        next.unwrap().uri().path(),
+        "/api/v2/payment/get_escrow_detail"
+    );
+    let failed = json!({"error": "error_server", "message": "x"});
+    assert_eq!(batches.read(&answer(&failed)), []);
+}
+
+#[test]
 fn a_shipment_is_arranged_in_four_calls_and_a_repeat_only_looks() {
     let shopee = shopee();
     let feedback = shopee.feedback().unwrap();

@@ -296,7 +296,7 @@ fn list(world: &World, call: &Call) -> Reply {
         .filter(|(_, order)| !order.bait && (from..=to).contains(&order.update_time))
         .filter(|(_, order)| status.is_empty() || order.status == status)
         .collect();
-    found.sort_by_key(|(number, order)| (order.update_time, (*number).clone()));
+    found.sort_unstable_by_key(|(number, order)| (order.update_time, *number));
     let page: Vec<Value> = found
         .iter()
         .skip(skip)

@@ -1,6 +1,8 @@
 //! Shopee's side of an order: the state lives in the shop's API, pushes only hint at it, and
 //! they come late, twice and in any order, an `UNPAID` even after `CANCELLED`.
 
+pub(crate) mod unheard;
+
 use std::{sync::Arc, time::Duration};
 
 use fastrand::Rng;
@@ -320,8 +322,8 @@ pub(crate) async fn numbered(world: &Arc<World>, order_sn: &str, number: &str) {
     announce(world, &envelope).await;
 }
 
-/// Pushes until somebody takes it, or it goes to the lost ones.
-async fn announce(world: &Arc<World>, envelope: &Value) {
+/// The signed push of an envelope.
+fn outgoing(world: &World, envelope: &Value) -> Outgoing {
     let body = envelope.to_string().into_bytes();
     let secrets = &world.secrets;
     let signature = signing::shopee_push(
@@ -329,19 +331,22 @@ async fn announce(world: &Arc<World>, envelope: &Value) {
         &secrets.shopee_callback_url,
         &body,
     );
+    Outgoing {
+        method: reqwest::Method::POST,
+        path: format!("/webhooks/{}", channel::SHOPEE),
+        headers: vec![
+            ("authorization", signature),
+            ("content-type", "application/json".to_owned()),
+        ],
+        body,
+        timeout: Duration::from_secs(3),
+    }
+}
+
+/// Pushes until somebody takes it, or it goes to the lost ones.
+async fn announce(world: &Arc<World>, envelope: &Value) {
     for attempt in 0..60 {
-        let answer: Option<Answer> = world
-            .send(Outgoing {
-                method: reqwest::Method::POST,
-                path: format!("/webhooks/{}", channel::SHOPEE),
-                headers: vec![
-                    ("authorization", signature.clone()),
-                    ("content-type", "application/json".to_owned()),
-                ],
-                body: body.clone(),
-                timeout: Duration::from_secs(3),
-            })
-            .await;
+        let answer: Option<Answer> = world.send(outgoing(world, envelope)).await;
         if answer.is_some_and(|answer| answer.success()) {
             return;
         }

@@ -225,3 +225,62 @@ async fn a_label_is_made_after_the_number_and_takes_a_moment() {
     let file = shop.send(path, "", Some(order)).await;
     assert!(file.bytes().await.unwrap().starts_with(b"%PDF"));
 }
+
+#[tokio::test]
+async fn what_nobody_was_told_of_is_listed_and_pushed_only_when_asked() {
+    let (door, url) = Door::open().await;
+    let options = Options {
+        door: Some(url),
+        ..Options::default()
+    };
+    let sandbox = Sandbox::start(options).await.unwrap();
+    let product = &Product::samples()[0];
+    let yesterday = jiff::Timestamp::now().as_second() - 86_400;
+    let order_sn = sandbox.sell_unheard_on_shopee(product, "UNPAID", yesterday);
+    let other = sandbox.sell_unheard_on_shopee(product, "COMPLETED", yesterday);
+    let shop = Shop {
+        door,
+        sandbox,
+        order_sn,
+    };
+    let span = format!("&time_from={yesterday}&time_to={yesterday}&page_size=100");
+    let list = shop.send("order/get_order_list", &span, None).await;
+    let list: Value = list.json().await.unwrap();
+    assert_eq!(list["response"]["order_list"].as_array().unwrap().len(), 2);
+    assert_eq!(shop.detail().await["total_amount"], Value::Null);
+
+    assert!(
+        shop.sandbox
+            .move_unheard_on_shopee(&shop.order_sn, "READY_TO_SHIP")
+    );
+    assert!(
+        shop.sandbox
+            .move_unheard_on_shopee(&shop.order_sn, "PROCESSED")
+    );
+    let orders = shop.sandbox.shopee_orders();
+    let document = &orders[&shop.order_sn];
+    let paid = shop.detail().await["total_amount"].clone();
+    assert!(paid.as_i64().unwrap() >= product.price, "{paid}");
+    assert_eq!(
+        (&document["order_status"], &document["total_amount"]),
+        (&json!("PROCESSED"), &paid)
+    );
+    assert!(document["pay_time"].as_i64() < document["update_time"].as_i64());
+    assert_eq!(orders[&other]["order_status"], "COMPLETED");
+    assert!(shop.pushed(3).is_empty(), "nobody was to hear of it");
+
+    for _ in 0..2 {
+        assert!(shop.sandbox.push_from_shopee(&shop.order_sn).await);
+    }
+    let pushes = shop.pushed(3);
+    assert_eq!(pushes.len(), 2);
+    assert_eq!(pushes[0], pushes[1], "one message, twice");
+    assert_eq!(pushes[0]["data"]["update_time"], document["update_time"]);
+    assert!(!shop.sandbox.push_from_shopee("261124UNKNOWN1").await);
+    assert!(
+        !shop
+            .sandbox
+            .move_unheard_on_shopee("261124UNKNOWN1", "SHIPPED")
+    );
+    assert_eq!(shop.sandbox.books().violations, Vec::<String>::new());
+}

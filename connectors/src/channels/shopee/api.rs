@@ -55,14 +55,15 @@ impl Shopee {
             .with("sign", shopee_api_sign(key, partner, path, timestamp, None))
     }
 
+    /// Of one order, or of several with commas between them.
     pub(super) fn order_detail(
         &self,
-        order_sn: &str,
+        order_sn_list: &str,
         call: CallContext<'_>,
     ) -> Option<Request<Bytes>> {
         let query = self
             .shop_call(ORDER_DETAIL, call)
-            .with("order_sn_list", order_sn)
+            .with("order_sn_list", order_sn_list)
             .with("request_order_status_pending", "true")
             .with("response_optional_fields", OPTIONAL_FIELDS);
         self.0.base_url.join(&query.on(ORDER_DETAIL)).map(url::get)

@@ -8,10 +8,11 @@ use bytes::Bytes;
 use http::{Request, Response};
 use serde::Deserialize;
 use serde_json::Value;
+use serde_json::value::RawValue;
 
 use super::Shopee;
 use super::api::{self, Answer};
-use crate::channel::{CallContext, Fetched};
+use crate::channel::{Batches, CallContext, Fetched};
 use crate::payload;
 use crate::url;
 
@@ -21,6 +22,9 @@ pub(super) const TRACKING: &str = "/api/v2/logistics/get_tracking_number";
 
 /// An order with more parcels or returns than this is read without the rest.
 const MOST: usize = 3;
+
+/// Orders that one `get_order_detail` may name, by the vendor.
+const MOST_AT_ONCE: usize = 50;
 
 /// One question of the conversation.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,6 +59,24 @@ struct Head {
 #[derive(Deserialize)]
 struct Package {
     package_number: Option<String>,
+}
+
+/// The answer about several orders; numbers stay as the vendor wrote them.
+#[derive(Deserialize)]
+struct Batch<'a> {
+    #[serde(borrow)]
+    response: BatchResponse<'a>,
+}
+
+#[derive(Deserialize)]
+struct BatchResponse<'a> {
+    #[serde(borrow)]
+    order_list: Vec<&'a RawValue>,
+}
+
+#[derive(Deserialize)]
+struct Named {
+    order_sn: String,
 }
 
 #[derive(Deserialize)]
@@ -115,6 +137,11 @@ impl Shopee {
                 | Answer::Refused { .. } => Bytes::from_static(b"null"),
             }
         };
+        self.after(got, part)
+    }
+
+    /// Whether the answers so far and this one are all there is to ask for.
+    fn after(&self, got: &[Bytes], part: Bytes) -> Fetched {
         let mut got = got.to_vec();
         got.push(part.clone());
         if self.questions(&got).len() > got.len() {
@@ -169,6 +196,42 @@ impl Shopee {
             tracking.join(","),
             returns.join(",")
         ))
+    }
+}
+
+impl Batches for Shopee {
+    fn most(&self) -> usize {
+        MOST_AT_ONCE
+    }
+
+    fn request(&self, external_ids: &[&str], call: CallContext<'_>) -> Option<Request<Bytes>> {
+        let numbers: Option<Vec<String>> = external_ids
+            .iter()
+            // One with a comma would be read as two.
+            .map(|order_sn| {
+                let checked = payload::external_id(order_sn, "order_sn").ok()?;
+                (!checked.contains(',')).then_some(checked)
+            })
+            .collect();
+        self.order_detail(&numbers?.join(","), call)
+    }
+
+    /// Each order is put back into an answer of its own, as a call for it alone would have given.
+    fn read(&self, response: &Response<Bytes>) -> Vec<(String, Fetched)> {
+        let Fetched::Document(body) = api::read_order_detail(response) else {
+            return Vec::new();
+        };
+        let Ok(batch) = serde_json::from_slice::<Batch<'_>>(&body) else {
+            return Vec::new();
+        };
+        let orders = batch.response.order_list.into_iter();
+        orders
+            .filter_map(|order| {
+                let Named { order_sn } = serde_json::from_str(order.get()).ok()?;
+                let alone = format!(r#"{{"error":"","response":{{"order_list":[{order}]}}}}"#);
+                Some((order_sn, self.after(&[], Bytes::from(alone))))
+            })
+            .collect()
     }
 }
 

@@ -11,7 +11,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::{Built, ChannelContext, ChannelEntry, plain_answer};
-use crate::channel::{CallContext, Channel, Fetched, Polling, Tokens, Wanted};
+use crate::channel::{Batches, CallContext, Channel, Fetched, Polling, Tokens, Wanted};
 use crate::feedback::{Feedback, Labels};
 use crate::inbound::{
     Acknowledgement, Inbound, Normalized, Notice, NoticeKind, PayloadError, RawWebhook, Received,
@@ -210,6 +210,10 @@ impl Channel for Shopee {
 
     fn read_fetch(&self, _: Wanted<'_>, got: &[Bytes], response: &Response<Bytes>) -> Fetched {
         self.sort_fetch(got, response)
+    }
+
+    fn batches(&self) -> Option<&dyn Batches> {
+        Some(self)
     }
 
     /// Takes what the calls of one fetch gave together, the whole answer of `get_order_detail`, or

@@ -17,18 +17,28 @@ const PICKUP_ADDRESS: u64 = 234;
 
 impl ShopOrder {
     /// Moves the order on; update times never stand still.
-    fn advance(&mut self, status: &'static str) {
+    pub(crate) fn advance(&mut self, status: &'static str) {
         self.status = status;
         self.update_time = seconds().max(self.update_time + 1);
         self.document["order_status"] = json!(status);
         self.document["update_time"] = json!(self.update_time);
     }
 
-    fn cancel(&mut self, by: &str, reason: &str) {
+    pub(crate) fn cancel(&mut self, by: &str, reason: &str) {
         self.document["cancel_by"] = json!(by);
         self.document["cancel_reason"] = json!(reason);
         self.document["total_amount"] = json!(0);
         self.advance("CANCELLED");
+    }
+
+    /// What the buyer pays, once it is known, in đồng.
+    pub(crate) fn price(&self) -> i64 {
+        let lines = self.items().map(|item| {
+            let units = item["model_quantity_purchased"].as_i64().unwrap_or(0);
+            units * item["model_discounted_price"].as_i64().unwrap_or(0)
+        });
+        let shipping = self.document["estimated_shipping_fee"].as_i64();
+        lines.sum::<i64>() + shipping.unwrap_or(0) - self.seller_voucher
     }
 
     fn items(&self) -> impl Iterator<Item = &Value> {
