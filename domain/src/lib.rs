@@ -6,6 +6,7 @@
 
 pub mod address;
 pub mod breaker;
+pub mod buyer_notice;
 pub mod code;
 pub mod comment;
 pub mod conversation;

@@ -50,7 +50,9 @@ use crate::{fulfillment, invoice, service};
 
 pub(crate) use apply::event as timeline;
 pub(crate) use channel::looks_masked;
-pub use context::{Catalog, Context, LocationSettings, Product, ReserveWhen, Settings, TaxRate};
+pub use context::{
+    Catalog, Context, LocationSettings, Product, ReserveWhen, Settings, TaxRate, Teller,
+};
 pub use fact::{Action, Applied, Command, Edit, Fact, OrderEvent, Tried};
 pub use held::{EffectStatus, EffectView, Gap};
 pub use hold::Hold;
