@@ -22,6 +22,7 @@ pub mod order;
 pub mod payment;
 pub mod phone;
 pub mod plan;
+pub mod rating;
 pub mod retry;
 pub mod routing;
 pub mod service;
