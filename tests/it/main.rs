@@ -20,6 +20,7 @@ mod rows;
 mod senders;
 
 mod architecture;
+mod buyer_notices;
 mod crash;
 mod customers;
 mod doors;
