@@ -157,7 +157,7 @@ impl Order {
     /// The last number that the location named for a parcel.
     pub(crate) fn tracking_of(&self, part: &Part) -> Option<&Tracking> {
         let log = self.fulfillment_logs.get(&part.id)?;
-        let named = log.values().filter_map(|(_, kind)| match kind {
+        let mut named = log.values().filter_map(|(_, kind)| match kind {
             EventKind::Shipped { tracking, .. } => tracking.as_ref(),
             EventKind::Accepted
             | EventKind::Rejected { .. }
@@ -166,6 +166,6 @@ impl Order {
             | EventKind::Failed { .. }
             | EventKind::Returned => None,
         });
-        named.last()
+        named.next_back()
     }
 }

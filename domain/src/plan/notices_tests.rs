@@ -429,7 +429,7 @@ fn every_new_time_of_a_visit_is_told_and_a_repeated_one_is_not() {
     // A late report of what was agreed before.
     agreed(&mut story, 2, 48 * 60);
     let first = ("25/11/2026".to_owned(), "08:00 - 10:00".to_owned());
-    assert_eq!(visits(&story), [first.clone()]);
+    assert_eq!(visits(&story), std::slice::from_ref(&first));
     agreed(&mut story, 5, 26 * 60);
     agreed(&mut story, 6, 24 * 60);
     let second = ("25/11/2026".to_owned(), "10:00 - 12:00".to_owned());
