@@ -10,7 +10,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use connectors::channel::Channel;
 use connectors::target::Target;
-use domain::order::{LocationSettings, ReserveWhen, Settings, TaxRate};
+use domain::order::{LocationSettings, ReserveWhen, Settings, TaxRate, Teller};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -411,6 +411,24 @@ fn reserve_when(when: config::ReserveWhen) -> ReserveWhen {
     }
 }
 
+/// The channels that tell buyers, in the order of the file.
+fn tellers(config: &Config) -> Vec<Teller> {
+    let able = config.channels.iter().filter(|channel| channel.enabled);
+    able.filter_map(|channel| {
+        let events = channel.channel.notices()?.events();
+        let serves = channel.serves.iter().map(|id| {
+            let name = config.channel(id).map(|served| served.name.clone());
+            (id.clone(), name.unwrap_or_else(|| id.clone()))
+        });
+        Some(Teller {
+            channel: channel.id.clone(),
+            events,
+            serves: serves.collect(),
+        })
+    })
+    .collect()
+}
+
 /// What the order aggregate must know of a configuration.
 #[must_use]
 pub fn settings(config: &Config, locations: &domain::routing::Locations) -> Settings {
@@ -429,6 +447,7 @@ pub fn settings(config: &Config, locations: &domain::routing::Locations) -> Sett
                     LocationSettings {
                         target: Some(l.target.clone()),
                         invoice_series: l.invoice_series.clone(),
+                        name: Some(l.name.clone()),
                     },
                 )
             })
@@ -459,6 +478,7 @@ pub fn settings(config: &Config, locations: &domain::routing::Locations) -> Sett
                 Some((channel.id.clone(), takes.iter().copied().collect()))
             })
             .collect(),
+        tellers: tellers(config),
         reservation_ttl_s: i64::try_from(config.orders.reservation_ttl_s).unwrap_or(i64::MAX),
         max_routing_rounds: config.orders.max_routing_rounds,
     }

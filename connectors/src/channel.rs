@@ -13,7 +13,7 @@ use http::{Request, Response};
 use jiff::Timestamp;
 use secrecy::SecretString;
 
-use crate::feedback::{Feedback, Labels, Messages, Payments, Subscriptions};
+use crate::feedback::{Feedback, Labels, Messages, Notices, Payments, Subscriptions};
 use crate::inbound::{Inbound, Normalized, NoticeBody, NoticeKind, PayloadError, VerifiedWebhook};
 
 /// What a call may know: the time and the account's current access token.
@@ -100,6 +100,11 @@ pub trait Channel: Inbound {
 
     /// Writing to persons, where the vendor has conversations.
     fn messages(&self) -> Option<&dyn Messages> {
+        None
+    }
+
+    /// Telling buyers of orders of other channels, where texts for it are configured.
+    fn notices(&self) -> Option<&dyn Notices> {
         None
     }
 

@@ -7,10 +7,13 @@
 //! follows. A process that dies in between begins again with the first call; so every first call
 //! must be harmless, and after an unknown outcome ([`Try::unknown`]) it must look before it acts.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
 
 use bytes::Bytes;
-use domain::task::{ChannelMessage, ChannelTask, NewsKind, Outcome, StockLevel};
+use domain::task::{
+    BuyerEvent, BuyerNotice, ChannelMessage, ChannelTask, NewsKind, Outcome, StockLevel,
+};
 use http::{Request, Response};
 use jiff::Timestamp;
 
@@ -174,6 +177,46 @@ pub trait Messages: Debug + Send + Sync {
 
     /// Sorts the answer.
     fn read(&self, message: &ChannelMessage, attempt: Try<'_>, response: &Response<Bytes>) -> Step;
+}
+
+/// A notice that will not be sent, and never could be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Untold {
+    /// A word for the refusal: `maybe_told`, `cannot_be_told`.
+    pub code: &'static str,
+    /// Why, safe to log.
+    pub reason: String,
+}
+
+/// Telling buyers what became of their orders, whatever channel these came from.
+pub trait Notices: Debug + Send + Sync {
+    /// What it tells of → the facts that the text needs ([`BuyerEvent::facts`]).
+    fn events(&self) -> BTreeMap<BuyerEvent, BTreeSet<String>>;
+
+    /// The moment at which a notice may go: now, or the end of the night.
+    fn not_before(&self, now: Timestamp) -> Timestamp;
+
+    /// The next request. [`Step::Part`] stands for a way that the vendor refused: nothing of the
+    /// notice has gone out by then.
+    ///
+    /// # Errors
+    /// When there is nobody to send it to or nothing to say, and after an unknown outcome where
+    /// the vendor cannot be asked: a buyer who is told twice is worse than one who is not told.
+    fn request(
+        &self,
+        notice: &BuyerNotice,
+        attempt: Try<'_>,
+        call: CallContext<'_>,
+    ) -> Result<Request<Bytes>, Untold>;
+
+    /// Sorts the answer to the request made with the same `attempt`.
+    fn read(
+        &self,
+        notice: &BuyerNotice,
+        attempt: Try<'_>,
+        response: &Response<Bytes>,
+        now: Timestamp,
+    ) -> Step;
 }
 
 /// A payment that nobody has reported on.

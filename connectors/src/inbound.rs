@@ -14,7 +14,7 @@ use jiff::Timestamp;
 pub use crate::notice::{
     AccountNotice, AccountState, ConversationNotice, FulfillmentEvent, FulfillmentEventKind,
     InvoiceEvent, InvoiceEventKind, Notice, NoticeBody, NoticeKind, OrderDocument, PaymentNotice,
-    PaymentState, Question, ServiceEvent, ServiceEventKind, StockCount,
+    PaymentState, Question, RatingNotice, ServiceEvent, ServiceEventKind, StockCount,
 };
 
 /// A request as it came through the door, before anything is believed.

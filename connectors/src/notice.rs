@@ -1,6 +1,7 @@
 //! Notices: the things that one message reports.
 
 use domain::money::Amount;
+use domain::rating::Stars;
 use domain::snapshot::{Buyer, Snapshot, SnapshotLine};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -25,6 +26,8 @@ pub enum NoticeKind {
     Service,
     /// An absolute stock count.
     Stock,
+    /// A buyer rates an order.
+    Rating,
     /// Credentials, authorisation, subscription.
     Account,
     /// Nothing to do; the reason is kept.
@@ -44,6 +47,7 @@ impl NoticeKind {
             Self::Invoice => "invoice",
             Self::Service => "service",
             Self::Stock => "stock",
+            Self::Rating => "rating",
             Self::Account => "account",
             Self::Ignored => "ignored",
         }
@@ -87,6 +91,8 @@ pub enum NoticeBody {
     Stock(StockCount),
     /// A phone call.
     Call(Box<ConversationNotice>),
+    /// A buyer rates an order of ours.
+    Rating(RatingNotice),
     /// Something about the account.
     Account(AccountNotice),
     /// The message only names the thing: it must be fetched ([`crate::channel::Wanted::Subject`]).
@@ -111,6 +117,7 @@ impl NoticeBody {
             Self::Service(_) => NoticeKind::Service,
             Self::Stock(_) => NoticeKind::Stock,
             Self::Call(_) => NoticeKind::Call,
+            Self::Rating(_) => NoticeKind::Rating,
             Self::Account(_) => NoticeKind::Account,
             Self::Ask(question) => question.kind,
             Self::Ignored { .. } => NoticeKind::Ignored,
@@ -240,6 +247,23 @@ pub struct StockCount {
     pub as_of: Timestamp,
     /// Rises per location and SKU.
     pub sequence: i64,
+}
+
+/// A buyer's word on one of our orders.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RatingNotice {
+    /// Our order code.
+    pub order_ref: String,
+    /// The vendor's id of the rating; a repeat replaces it.
+    pub id: String,
+    /// One to five.
+    pub stars: Stars,
+    /// The buyer's own words.
+    pub note: Option<String>,
+    /// What the buyer picked from a list of the shop's.
+    pub feedbacks: Vec<String>,
+    /// When, according to the vendor.
+    pub at: Timestamp,
 }
 
 /// Something about the account at the vendor.

@@ -6,6 +6,7 @@
 
 pub mod address;
 pub mod breaker;
+pub mod buyer_notice;
 pub mod code;
 pub mod comment;
 pub mod conversation;
@@ -21,6 +22,7 @@ pub mod order;
 pub mod payment;
 pub mod phone;
 pub mod plan;
+pub mod rating;
 pub mod retry;
 pub mod routing;
 pub mod service;

@@ -6,6 +6,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+pub use crate::buyer_notice::{BuyerEvent, BuyerNotice};
 pub use crate::feedback::{
     CancelReason, ChannelLine, ChannelMessage, ChannelTask, News, NewsKind, StockLevel, Tracking,
 };
@@ -24,7 +25,7 @@ pub enum Leg {
     Installation,
     /// Warranty activation.
     Warranty,
-    /// What the channel is told.
+    /// What channel and buyer are told.
     Channel,
 }
 
@@ -336,6 +337,8 @@ pub enum TaskBody {
     ChannelStock(StockLevel),
     /// Write to a person.
     ChannelMessage(ChannelMessage),
+    /// Tell the buyer what became of the order.
+    BuyerNotice(BuyerNotice),
 }
 
 impl TaskBody {
@@ -357,6 +360,7 @@ impl TaskBody {
             Self::Channel(task) => task.news.kind().as_str(),
             Self::ChannelStock(_) => "set_stock",
             Self::ChannelMessage(_) => "send_message",
+            Self::BuyerNotice(_) => "notify_buyer",
         }
     }
 }

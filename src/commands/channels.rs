@@ -48,6 +48,8 @@ pub struct Abilities {
     pub labels: bool,
     /// Its persons can be written to.
     pub messages: bool,
+    /// What buyers are told through it.
+    pub notices: Vec<&'static str>,
     /// It can be asked how a payment stands.
     pub payments: bool,
     /// Its subscription is looked after.
@@ -76,6 +78,13 @@ impl Abilities {
             stock: feedback.is_some_and(|feedback| feedback.stock().is_some()),
             labels: channel.labels().is_some(),
             messages: channel.messages().is_some(),
+            notices: channel.notices().map_or_else(Vec::new, |notices| {
+                notices
+                    .events()
+                    .keys()
+                    .map(|event| event.as_str())
+                    .collect()
+            }),
             payments: channel.payments().is_some(),
             subscription: channel.subscriptions().is_some(),
         }
@@ -97,7 +106,7 @@ pub fn run(args: &Args) -> ExitCode {
 }
 
 /// Column heads and what stands under them.
-fn cells(row: &Abilities) -> [(&'static str, String); 9] {
+fn cells(row: &Abilities) -> [(&'static str, String); 10] {
     let yes = |is: bool| if is { "yes" } else { "-" }.to_owned();
     let list = |words: &[&'static str]| {
         if words.is_empty() {
@@ -119,6 +128,7 @@ fn cells(row: &Abilities) -> [(&'static str, String); 9] {
         ("stock", yes(row.stock)),
         ("labels", yes(row.labels)),
         ("messages", yes(row.messages)),
+        ("notices", yes(!row.notices.is_empty())),
         ("payments", yes(row.payments)),
         ("subscription", yes(row.subscription)),
     ]
@@ -151,6 +161,16 @@ fn text(rows: &[Abilities]) {
     say("\ntold of its orders");
     for row in rows.iter().filter(|row| !row.told.is_empty()) {
         say(&format!("{:<first$}  {}", row.channel, row.told.join(" ")));
+    }
+    if rows.iter().any(|row| !row.notices.is_empty()) {
+        say("\ntells buyers");
+        for row in rows.iter().filter(|row| !row.notices.is_empty()) {
+            say(&format!(
+                "{:<first$}  {}",
+                row.channel,
+                row.notices.join(" ")
+            ));
+        }
     }
     say(&format!(
         "\n{} kinds of news exist: {}",

@@ -85,7 +85,8 @@ pub(super) struct WrittenChannel {
     #[serde(default)]
     pub breaker: Breaker,
     /// For payment providers: the channels whose orders are paid through it. It is asked about
-    /// payments of their orders that nobody has reported on.
+    /// payments of their orders that nobody has reported on. For channels that tell buyers: the
+    /// channels whose buyers are told of their orders.
     #[serde(default)]
     pub serves: Vec<String>,
     /// Tell the vendor how many units of its mapped articles are on sale.
@@ -166,7 +167,7 @@ pub struct ChannelConfig {
     pub calls: Calls,
     /// When to try again to tell the vendor something.
     pub retry: Retry,
-    /// For payment providers: the channels whose orders are paid through it.
+    /// The channels whose orders are paid through it, or whose buyers it tells.
     pub serves: Vec<String>,
     /// What is on sale there; `None`: nothing is published.
     pub shelf: Option<Shelf>,

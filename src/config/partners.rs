@@ -203,15 +203,24 @@ pub(super) fn channels(
     (doors(file, apps, secrets, registry), built)
 }
 
-/// Only a payment provider serves other channels, and those must exist.
+/// Payment providers serve other channels, and so do those that tell buyers; the channels must
+/// exist.
 fn serves(file: &mut Document, at: &str, channel: &dyn Channel, served: &[String]) {
+    let tells = channel.notices().is_some();
+    if served.is_empty() && tells {
+        // Nothing would ever be told, and nobody would know why.
+        let message = "it has texts for buyers and nobody's buyers to tell".to_owned();
+        let hint = "add `serves = [\"…\"]` with the channels whose buyers are told of their orders";
+        file.problem_at(at, At::Key, message, Some(hint.to_owned()));
+        return;
+    }
     let at = join(at, "serves");
-    if !served.is_empty() && channel.payments().is_none() {
+    if !served.is_empty() && channel.payments().is_none() && !tells {
         let message = format!(
-            "{} cannot be asked how a payment stands",
+            "{} cannot be asked how a payment stands, and tells buyers nothing",
             channel.connector()
         );
-        let hint = Some("remove `serves`".to_owned());
+        let hint = Some("remove `serves`, or configure what buyers are told".to_owned());
         file.problem_at(&at, At::Key, message, hint);
         return;
     }

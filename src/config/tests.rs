@@ -455,6 +455,25 @@ fn what_serves_other_channels_is_a_payment_provider_and_they_exist() {
 }
 
 #[test]
+fn what_tells_buyers_names_whose() {
+    let tells = |serves: &str| {
+        let text = format!(
+            "[channels.oa]\nconnector = \"shop\"\n{serves}\n\
+             [channels.oa.settings]\nsecret = {{ env = \"WEB\" }}\ntells = true\n\
+             [channels.web]\nconnector = \"shop\"\nsettings = {{ secret = {{ env = \"WEB\" }} }}\n"
+        );
+        Folder::with(&[("channels.toml", &text)])
+    };
+    let config = tells("serves = [\"web\"]").load().unwrap().config;
+    assert_eq!(config.channel("oa").unwrap().serves, ["web"]);
+    insta::assert_snapshot!(
+        [tells(""), tells("serves = [\"wbe\"]")]
+            .map(|folder| folder.rendered())
+            .join("\n")
+    );
+}
+
+#[test]
 fn stock_is_published_only_where_it_can_be_set_and_from_locations_that_exist() {
     let text = changed(
         "channels.toml",

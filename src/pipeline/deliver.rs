@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use connectors::channel::CallContext;
-use connectors::feedback::{Step, Try};
+use connectors::feedback::{Step, Try, Untold};
 use connectors::target::{BuildError, LookedUp, Target};
 use domain::retry::RetryPolicy;
 use domain::task::{Outcome, TaskBody};
@@ -69,7 +69,10 @@ impl Recipient {
     /// A channel that can be told something; `None` for one that cannot.
     #[must_use]
     pub fn channel(channel: &ChannelConfig) -> Option<Self> {
-        let able = channel.channel.feedback().is_some() || channel.channel.messages().is_some();
+        let language = &channel.channel;
+        let able = language.feedback().is_some()
+            || language.messages().is_some()
+            || language.notices().is_some();
         able.then(|| Self {
             id: channel.id.clone(),
             calls: channel.calls,
@@ -239,8 +242,32 @@ impl Call<'_> {
                 }
                 self.send(&**target).await
             }
-            Language::Channel(channel) => self.converse(channel).await,
+            Language::Channel(channel) => match self.hour(channel) {
+                Some(end) => end,
+                None => self.converse(channel).await,
+            },
         }
+    }
+
+    /// Why a notice for a buyer is not sent at this hour: nobody is woken at night, which uses up
+    /// no try, and nobody is told of the day before yesterday.
+    fn hour(&mut self, channel: &ChannelConfig) -> Option<TaskEnd> {
+        let TaskBody::BuyerNotice(notice) = &self.task.body else {
+            return None;
+        };
+        if self.task.unknown {
+            // It will not be sent again, whatever the hour.
+            return None;
+        }
+        let now = self.gateway.clock.now();
+        if notice.is_stale(now) {
+            let reason = "it could not be sent in time, and is no news any more".to_owned();
+            return Some(self.untold("too_late", reason));
+        }
+        let not_before = channel.channel.notices()?.not_before(now);
+        (not_before > now).then(|| TaskEnd::GivenBack {
+            not_before: not_before.as_millisecond(),
+        })
     }
 
     /// Asks the partner what became of an earlier try; `None` means that sending is safe.
@@ -346,22 +373,28 @@ impl Call<'_> {
         };
         let request = match told(channel, &self.task.body, attempt, self.context(token)) {
             Ok(request) => request,
-            Err(error) => return After::End(self.unbuildable(&error)),
+            Err(NotTold::Unbuildable(error)) => return After::End(self.unbuildable(&error)),
+            Err(NotTold::Untold(untold)) => {
+                return After::End(self.untold(untold.code, untold.reason));
+            }
         };
-        // After the first call something may have been set in motion.
-        let begun = self.task.unknown || !got.is_empty();
+        // After the first call something may have been set in motion; of a notice, another call
+        // follows only where the first was refused.
+        let is_notice = matches!(self.task.body, TaskBody::BuyerNotice(_));
+        let begun = self.task.unknown || (!got.is_empty() && !is_notice);
         let started = self.gateway.now_ms();
         let response = match self.exchange(request).await {
             Answer::Held(wait) if got.is_empty() => return After::End(self.held(wait)),
             Answer::Held(wait) => {
                 let after_s = wait.retry_in.map(|pause| pause.as_secs());
                 let reason = "held back between two calls: rate or breaker".to_owned();
-                return After::End(self.again(after_s, true, reason));
+                return After::End(self.again(after_s, begun, reason));
             }
             Answer::Failed(error) => return After::End(self.failed(started, &error, begun)),
             Answer::Response(response) => response,
         };
-        let step = read_told(channel, &self.task.body, attempt, &response);
+        let now = self.gateway.clock.now();
+        let step = read_told(channel, &self.task.body, attempt, &response, now);
         let status = Some(response.status().as_u16());
         match step {
             Step::Part(part) => {
@@ -403,6 +436,18 @@ impl Call<'_> {
             reason,
             unknown: false,
         }
+    }
+
+    /// A notice that will not reach its buyer is refused and not dead: its order shows it, but
+    /// nobody is called. No money and no goods hang on it, and by the time that a person came to
+    /// redrive it, it would be no news any more, or the second time that a phone rings.
+    fn untold(&mut self, code: &str, reason: String) -> TaskEnd {
+        let now = self.gateway.now_ms();
+        self.record("send", now, None, code, reason.clone());
+        TaskEnd::Refused(Outcome::Refused {
+            code: code.to_owned(),
+            message: reason,
+        })
     }
 
     fn failed(&mut self, started: i64, error: &SendError, begun: bool) -> TaskEnd {
@@ -542,26 +587,52 @@ fn may_have_worked(status: http::StatusCode) -> bool {
     status.is_server_error() || status == http::StatusCode::REQUEST_TIMEOUT
 }
 
-/// The next request that tells a channel what the task says.
+/// Why there is no request.
+enum NotTold {
+    Unbuildable(BuildError),
+    Untold(Untold),
+}
+
+impl From<BuildError> for NotTold {
+    fn from(error: BuildError) -> Self {
+        Self::Unbuildable(error)
+    }
+}
+
+/// The next request that tells a channel, or a person through it, what the task says.
 fn told(
     channel: &ChannelConfig,
     body: &TaskBody,
     attempt: Try<'_>,
     call: CallContext<'_>,
-) -> Result<Request<Bytes>, BuildError> {
+) -> Result<Request<Bytes>, NotTold> {
     let unable = || BuildError {
         what: format!("{} cannot be told to this channel", body.op()),
     };
     let feedback = || channel.channel.feedback().ok_or_else(unable);
-    match body {
-        TaskBody::Channel(task) => feedback()?.request(task, attempt, call),
+    let request = match body {
+        TaskBody::Channel(task) => feedback()?.request(task, attempt, call)?,
         TaskBody::ChannelStock(level) => {
             let stock = feedback()?.stock().ok_or_else(unable)?;
-            stock.request(level, attempt, call)
+            stock.request(level, attempt, call)?
         }
         TaskBody::ChannelMessage(message) => {
             let messages = channel.channel.messages().ok_or_else(unable)?;
-            messages.request(message, attempt, call)
+            messages.request(message, attempt, call)?
+        }
+        TaskBody::BuyerNotice(notice) => {
+            // The templates were taken out of the configuration meanwhile.
+            let none = || Untold {
+                code: "cannot_be_told",
+                reason: "this channel tells buyers nothing any more".to_owned(),
+            };
+            let notices = channel
+                .channel
+                .notices()
+                .ok_or_else(|| NotTold::Untold(none()))?;
+            notices
+                .request(notice, attempt, call)
+                .map_err(NotTold::Untold)?
         }
         TaskBody::Reserve { .. }
         | TaskBody::ReleaseReservation { .. }
@@ -573,8 +644,9 @@ fn told(
         | TaskBody::ReleaseWorkOrder { .. }
         | TaskBody::RescheduleWorkOrder { .. }
         | TaskBody::CancelWorkOrder { .. }
-        | TaskBody::ActivateWarranty { .. } => Err(unable()),
-    }
+        | TaskBody::ActivateWarranty { .. } => return Err(unable().into()),
+    };
+    Ok(request)
 }
 
 /// Sorts a channel's answer. Only asked for tasks whose request could be built.
@@ -583,6 +655,7 @@ fn read_told(
     body: &TaskBody,
     attempt: Try<'_>,
     response: &Response<Bytes>,
+    now: Timestamp,
 ) -> Step {
     let language = &channel.channel;
     let step = match body {
@@ -596,6 +669,9 @@ fn read_told(
         TaskBody::ChannelMessage(message) => language
             .messages()
             .map(|messages| messages.read(message, attempt, response)),
+        TaskBody::BuyerNotice(notice) => language
+            .notices()
+            .map(|notices| notices.read(notice, attempt, response, now)),
         TaskBody::Reserve { .. }
         | TaskBody::ReleaseReservation { .. }
         | TaskBody::CreateFulfillment { .. }

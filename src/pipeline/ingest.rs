@@ -336,6 +336,7 @@ fn prepared(body: NoticeBody) -> Prepared {
         NoticeBody::Invoice(event) => Prepared::Invoice(event),
         NoticeBody::Service(event) => Prepared::Service(event),
         NoticeBody::Stock(count) => Prepared::Stock(count),
+        NoticeBody::Rating(rating) => Prepared::Rating(rating),
         NoticeBody::Account(account) => Prepared::Account(account),
         NoticeBody::Ignored { reason } => Prepared::End(NoticeEnd::Ignored { reason }),
         NoticeBody::Order {

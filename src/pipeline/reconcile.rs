@@ -235,6 +235,7 @@ fn read(channel: &ChannelConfig, message: &VerifiedWebhook) -> Vec<(String, What
             NoticeBody::Order { external_id, .. } => Some((external_id, What::Name)),
             NoticeBody::Ignored { .. } => None,
             NoticeBody::Payment(_)
+            | NoticeBody::Rating(_)
             | NoticeBody::Conversation(_)
             | NoticeBody::Call(_)
             | NoticeBody::Fulfillment(_)

@@ -253,7 +253,7 @@ pub enum TaskEnd {
         /// Why.
         reason: String,
     },
-    /// Not tried after all (rate, breaker, stop): the attempt is given back.
+    /// Not tried after all (rate, breaker, night, stop): the attempt is given back.
     GivenBack {
         /// When it is due again, milliseconds.
         not_before: i64,
@@ -358,7 +358,7 @@ pub(crate) async fn finish(
                 *not_before,
                 0,
                 None,
-                "not tried: rate, breaker or stop".to_owned(),
+                "not tried: rate, breaker, night or stop".to_owned(),
             ),
         };
         rows.push(vec![
@@ -403,6 +403,7 @@ pub(crate) async fn finish(
         rows,
         "ON CONFLICT (seq) DO UPDATE SET state = excluded.state, unknown = excluded.unknown, \
          attempts = task.attempts - 1 + excluded.attempts, \
+         first_sent_at = CASE WHEN task.attempts - 1 + excluded.attempts = 0 THEN NULL ELSE task.first_sent_at END, \
          not_before = CASE WHEN excluded.not_before = 0 THEN task.not_before ELSE excluded.not_before END, \
          lease_token = NULL, lease_until = 0, finished_at = excluded.finished_at, last_outcome = excluded.last_outcome \
          WHERE task.lease_token = excluded.lease_token AND task.state = 'in_flight'",

@@ -38,6 +38,7 @@ fn settings() -> Settings {
     let hub = LocationSettings {
         target: Some("wms".to_owned()),
         invoice_series: Some("1C26THC".to_owned()),
+        name: None,
     };
     Settings {
         locations: BTreeMap::from([("hub-hcm".to_owned(), hub)]),

@@ -21,6 +21,7 @@ mod rows;
 mod senders;
 
 mod architecture;
+mod buyer_notices;
 mod commands;
 mod crash;
 mod customers;

@@ -543,6 +543,7 @@ pub fn notice_shown(notice: &Notice) -> Value {
         NoticeBody::Invoice(body) => json!(body),
         NoticeBody::Service(body) => json!(body),
         NoticeBody::Stock(body) => json!(body),
+        NoticeBody::Rating(body) => json!(body),
         NoticeBody::Account(body) => json!(body),
         NoticeBody::Ignored { reason } => json!({"reason": reason}),
     };

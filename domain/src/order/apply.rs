@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 
 use crate::payment::{PaymentFact, PaymentState};
+use crate::task::{Leg, Outcome};
 
 use super::fact::{Action, Applied, Command, Fact, OrderEvent};
 use super::{Context, Order, Remittance};
@@ -29,6 +30,7 @@ impl Order {
                 };
                 keep_greatest(&mut self.remitted, reference.clone(), row)
             }
+            Fact::Rated(rating) => keep_greatest(&mut self.ratings, rating.key(), rating.clone()),
             Fact::Fulfillment {
                 id,
                 sequence,
@@ -56,7 +58,17 @@ impl Order {
                 let log = self.service_logs.entry(id.clone()).or_default();
                 report(log, *sequence, *at, kind)
             }
-            Fact::Task { key, outcome, at } => self.effects.answered(key, outcome, *at),
+            Fact::Task { key, outcome, at } => {
+                let answered = self.effects.answered(key, outcome, *at);
+                // What buyer and channel were not told shows nowhere else.
+                if let Outcome::Refused { code, .. } = outcome
+                    && answered
+                    && self.effects.leg(key) == Some(Leg::Channel)
+                {
+                    events.push(event("task", Some(key), None, Some("refused"), Some(code)));
+                }
+                answered
+            }
             Fact::TaskDead { key, reason, at } => {
                 let died = self.effects.died(key, reason, *at);
                 if died {
@@ -209,6 +221,9 @@ impl Order {
         }
         for work in &self.work_orders {
             put("service_order", &work.id, work.state.as_str().to_owned());
+        }
+        for rating in self.ratings.values() {
+            put("rating", &rating.id, rating.stars.number().to_string());
         }
         let mut present = BTreeSet::new();
         for hold in &judged.holds {

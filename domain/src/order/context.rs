@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
+use crate::buyer_notice::BuyerEvent;
 use crate::feedback::NewsKind;
 
 /// The world at the moment of a call.
@@ -81,6 +82,19 @@ pub struct LocationSettings {
     pub target: Option<String>,
     /// Invoice series of the location; `None` = [`Settings::default_series`].
     pub invoice_series: Option<String>,
+    /// What people call it; `None` = its id.
+    pub name: Option<String>,
+}
+
+/// An account that tells buyers what became of their orders.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Teller {
+    /// The channel that tells.
+    pub channel: String,
+    /// What it tells of → the facts that its text cannot do without.
+    pub events: BTreeMap<BuyerEvent, BTreeSet<String>>,
+    /// Whose buyers: channel of the order → what people call it.
+    pub serves: BTreeMap<String, String>,
 }
 
 /// A rate of the tax table.
@@ -117,6 +131,8 @@ pub struct Settings {
     pub default_tax_class: String,
     /// What each channel wants to be told; nothing where it is not named.
     pub feedback: BTreeMap<String, BTreeSet<NewsKind>>,
+    /// Who tells buyers; of two that could tell a buyer the same, the first does.
+    pub tellers: Vec<Teller>,
     /// How long a reservation lasts before its fulfillment order is released, seconds.
     pub reservation_ttl_s: i64,
     /// How often an order is routed again after rejections before a person must look.
@@ -141,6 +157,7 @@ impl Default for Settings {
             tax: Vec::new(),
             default_tax_class: "standard".to_owned(),
             feedback: BTreeMap::new(),
+            tellers: Vec::new(),
             reservation_ttl_s: 1_800,
             max_routing_rounds: 3,
             backorder_retry_s: 900,
@@ -160,6 +177,24 @@ impl Settings {
             .get(channel)
             .copied()
             .unwrap_or(self.reserve_when)
+    }
+
+    /// Who tells buyers of a channel's orders of this.
+    #[must_use]
+    pub fn teller(&self, channel: &str, event: BuyerEvent) -> Option<&Teller> {
+        let mut tellers = self.tellers.iter();
+        tellers.find(|teller| {
+            teller.serves.contains_key(channel) && teller.events.contains_key(&event)
+        })
+    }
+
+    /// What people call a location.
+    #[must_use]
+    pub fn location_name<'a>(&'a self, location: &'a str) -> &'a str {
+        self.locations
+            .get(location)
+            .and_then(|known| known.name.as_deref())
+            .unwrap_or(location)
     }
 
     /// The target that speaks for a location.

@@ -72,6 +72,10 @@ impl Effects {
         self.0.get(key).map(|effect| &effect.state)
     }
 
+    pub(crate) fn leg(&self, key: &str) -> Option<Leg> {
+        self.0.get(key).map(|effect| effect.leg)
+    }
+
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&String, &Effect)> {
         self.0.iter()
     }

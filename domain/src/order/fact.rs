@@ -6,13 +6,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::money::Amount;
 use crate::payment::PaymentFact;
+use crate::rating::Rating;
 use crate::snapshot::{Appointment, Buyer, InvoiceRequest, ShipTo, Snapshot, SnapshotLine};
 use crate::task::Outcome;
 use crate::{fulfillment, invoice, service};
 
 /// One thing that happened. Applying the same fact twice changes nothing the second time.
 ///
-/// Channel, payment and target facts may come in any order and number; what they add up to depends
+/// Channel, payment, rating and target facts may come in any order and number; what they add up to depends
 /// on their set alone.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Fact {
@@ -29,6 +30,8 @@ pub enum Fact {
         /// When.
         at: Timestamp,
     },
+    /// The buyer rates the order.
+    Rated(Rating),
     /// A location reports on a fulfillment order.
     Fulfillment {
         /// Our id, `ful_…`.
@@ -216,7 +219,7 @@ pub struct Applied {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OrderEvent {
     /// `status`, `lifecycle`, `payment`, `fulfillment`, `hold`, `decision`, `fulfillment_order`,
-    /// `invoice`, `service_order`, `task`, `staff`, `tag`, `invalid_transition`.
+    /// `invoice`, `service_order`, `rating`, `task`, `staff`, `tag`, `invalid_transition`.
     pub kind: String,
     /// What it is about, where the order has several (an id, a hold's code).
     pub subject: Option<String>,

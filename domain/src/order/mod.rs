@@ -43,6 +43,7 @@ use crate::code::OrderCode;
 use crate::id::OrderId;
 use crate::money::Amount;
 use crate::payment::PaymentFact;
+use crate::rating::Rating;
 use crate::routing::Legs;
 use crate::snapshot::ChannelStatus;
 use crate::stamp::ContentHash;
@@ -50,7 +51,9 @@ use crate::{fulfillment, invoice, service};
 
 pub(crate) use apply::event as timeline;
 pub(crate) use channel::looks_masked;
-pub use context::{Catalog, Context, LocationSettings, Product, ReserveWhen, Settings, TaxRate};
+pub use context::{
+    Catalog, Context, LocationSettings, Product, ReserveWhen, Settings, TaxRate, Teller,
+};
 pub use fact::{Action, Applied, Command, Edit, Fact, OrderEvent, Tried};
 pub use held::{EffectStatus, EffectView, Gap};
 pub use hold::Hold;
@@ -88,6 +91,9 @@ pub struct Order {
     pub(crate) fulfillment_logs: BTreeMap<String, fulfillment::EventLog>,
     pub(crate) invoice_logs: BTreeMap<String, invoice::EventLog>,
     pub(crate) service_logs: BTreeMap<String, service::EventLog>,
+    /// By channel and id; documents from before there were any have none.
+    #[serde(default)]
+    ratings: BTreeMap<String, Rating>,
     staff: staff::StaffSide,
     /// What the channel said of a field when staff edited (or accepted) it.
     edit_bases: BTreeMap<String, ContentHash>,
@@ -238,6 +244,7 @@ impl Order {
             fulfillment_logs: BTreeMap::new(),
             invoice_logs: BTreeMap::new(),
             service_logs: BTreeMap::new(),
+            ratings: BTreeMap::new(),
             staff: staff::StaffSide::default(),
             edit_bases: BTreeMap::new(),
             accepted: BTreeSet::new(),

@@ -4,6 +4,7 @@ use crate::fulfillment::{EventKind, State};
 use crate::money::Amount;
 use crate::payment::PaymentFact;
 use crate::phone::{Parsed, Phone};
+use crate::rating::Rating;
 use crate::routing::Moment;
 use crate::text::{fold, mask_name};
 
@@ -137,10 +138,17 @@ impl Order {
                     active: self.effects.is_done(&warranty.key),
                 })
                 .collect(),
+            ratings: self.ratings(),
             holds: judged.holds.clone(),
             tags: judged.tags.clone(),
             understood: (judged.status == Status::Draft).then(|| self.understood()),
         }
+    }
+
+    fn ratings(&self) -> Vec<Rating> {
+        let mut ratings: Vec<Rating> = self.ratings.values().cloned().collect();
+        ratings.sort();
+        ratings
     }
 
     fn part_view(&self, part: &Part) -> FulfillmentView {
@@ -403,6 +411,9 @@ impl OrderView {
         self.ship_to.lon = None;
         self.note = self.note.map(|_| "•••".to_owned());
         self.coupon = self.coupon.map(|_| "•••".to_owned());
+        for rating in &mut self.ratings {
+            rating.note = rating.note.take().map(|_| "•••".to_owned());
+        }
         if let Some(cancellation) = &mut self.cancellation {
             "•••".clone_into(&mut cancellation.reason);
         }

@@ -1,6 +1,6 @@
 //! Builders for tests: a small world, snapshots, decisions, and the calls of the shell.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -17,10 +17,11 @@ use crate::snapshot::{
     Buyer, ChannelPayment, ChannelStatus, Deadlines, FulfilledBy, PaymentMethod, ShipTo, Snapshot,
     SnapshotLine, SnapshotTotals,
 };
-use crate::task::{Given, Outcome as Answer, Task};
+use crate::task::{BuyerEvent, Given, Outcome as Answer, Task};
 
 use super::{
     Action, Catalog, Command, Context, Fact, LocationSettings, Order, Product, Settings, TaxRate,
+    Teller,
 };
 
 pub(crate) fn at(text: &str) -> Timestamp {
@@ -98,6 +99,7 @@ impl World {
                 let settings = LocationSettings {
                     target: Some("wms".into()),
                     invoice_series: Some(format!("1C26T{}", &id[..2].to_uppercase())),
+                    name: None,
                 };
                 (id.to_owned(), settings)
             })
@@ -127,6 +129,18 @@ impl World {
             catalog: &self.catalog,
             settings: &self.settings,
         }
+    }
+}
+
+/// The account `zalo-oa`, which tells buyers of the channel `web` of these; its texts need no facts.
+pub(crate) fn teller(events: &[BuyerEvent]) -> Teller {
+    Teller {
+        channel: "zalo-oa".into(),
+        events: events
+            .iter()
+            .map(|event| (*event, BTreeSet::new()))
+            .collect(),
+        serves: [("web".into(), "Website".into())].into(),
     }
 }
 

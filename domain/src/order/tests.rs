@@ -5,6 +5,7 @@ use proptest::prelude::*;
 use crate::fulfillment::EventKind;
 use crate::money::Amount;
 use crate::payment::{PaymentFact, PaymentState, PaymentStatus};
+use crate::rating::{Rating, Stars};
 use crate::routing::{Decision, Outcome};
 use crate::snapshot::{ChannelPayment, ChannelStatus, PaymentMethod};
 
@@ -78,6 +79,85 @@ fn the_masked_view_shows_no_name_phone_or_street() {
         assert!(!text.contains(personal), "{personal} in {text}");
     }
     assert!(text.contains("Hồ Chí Minh"));
+}
+
+fn rated(id: &str, stars: u8, minutes: i64) -> Fact {
+    Fact::Rated(Rating {
+        at: minute(minutes),
+        stars: Stars::new(stars).unwrap(),
+        note: Some("Giao nhanh, gọi 0901234567".into()),
+        feedbacks: vec!["Giao nhanh".into()],
+        id: id.into(),
+        channel: "zalo-oa".into(),
+    })
+}
+
+#[test]
+fn a_rating_is_a_fact_of_the_order_and_stands_in_its_timeline_without_the_buyers_words() {
+    let mut story = Story::confirmed();
+    let applied = story
+        .order
+        .apply(&rated("m1", 4, 9), &story.world.context());
+    let event = &applied.events[0];
+    assert_eq!(
+        (
+            event.kind.as_str(),
+            event.subject.as_deref(),
+            event.to.as_deref()
+        ),
+        ("rating", Some("m1"), Some("4"))
+    );
+    let shown = format!("{applied:?}");
+    assert!(!shown.contains("nhanh"), "{shown}");
+    assert!(
+        !story
+            .order
+            .apply(&rated("m1", 4, 9), &story.world.context())
+            .changed
+    );
+    let view = story.order.view();
+    assert_eq!(view.ratings.len(), 1);
+    assert_eq!(
+        view.ratings[0].note.as_deref(),
+        Some("Giao nhanh, gọi 0901234567")
+    );
+    let masked = view.masked();
+    assert_eq!(masked.ratings[0].note.as_deref(), Some("•••"));
+    assert_eq!(masked.ratings[0].stars.number(), 4);
+}
+
+#[test]
+fn an_order_that_was_stored_before_there_were_ratings_is_read() {
+    let story = Story::confirmed();
+    let mut document = serde_json::to_value(&story.order).unwrap();
+    document.as_object_mut().unwrap().remove("ratings");
+    let order: Order = serde_json::from_value(document).unwrap();
+    assert_eq!(order, story.order);
+}
+
+proptest! {
+    #[test]
+    fn ratings_add_up_to_the_same_in_any_order_and_number(
+        ratings in prop::collection::vec((0..3_u8, 1..=5_u8, 0..3_i64), 0..8),
+        again in any::<prop::sample::Index>(),
+    ) {
+        let facts: Vec<Fact> = ratings
+            .iter()
+            .map(|(id, stars, minutes)| rated(&format!("m{id}"), *stars, *minutes))
+            .collect();
+        let of = |facts: &[Fact]| {
+            let mut story = Story::confirmed();
+            for fact in facts {
+                let _applied = story.order.apply(fact, &story.world.context());
+            }
+            story.order.view().ratings
+        };
+        let mut other: Vec<Fact> = facts.iter().rev().cloned().collect();
+        if !facts.is_empty() {
+            other.push(facts[again.index(facts.len())].clone());
+        }
+        prop_assert_eq!(of(&facts), of(&other));
+    }
 }
 
 #[test]

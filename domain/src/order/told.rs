@@ -1,11 +1,19 @@
-//! What the plan must know of the channel's side to tell it the news.
+//! What the plan must know of the channel's side to tell channel and buyer the news, and when it
+//! happened.
 
+use jiff::Timestamp;
+
+use crate::fulfillment::{EventKind, Tracking};
+use crate::money::Amount;
+use crate::payment::PaymentState;
 use crate::snapshot::ChannelStatus;
 use crate::task::ChannelLine;
 
 use super::channel::value;
 use super::effects::EffectState;
+use super::fact::Action;
 use super::hold::{self, Hold};
+use super::part::Part;
 use super::{Lifecycle, Order};
 
 /// A parcel as its channel knows it.
@@ -76,5 +84,88 @@ impl Order {
                 quantity: line.quantity,
             })
             .collect()
+    }
+
+    /// It is, or was, more than a draft: what staff never confirmed was no order.
+    pub(crate) fn was_ordered(&self) -> bool {
+        let said = self.said.status();
+        said.is_some_and(|status| status != ChannelStatus::Draft) || self.staff.fold().confirmed
+    }
+
+    /// When the last location confirmed that it holds its share; `None` while one has not.
+    pub(crate) fn held_in_full_at(&self) -> Option<Timestamp> {
+        if !self.is_held_in_full() {
+            return None;
+        }
+        let standing = self.parts.iter().filter(|part| part.counts());
+        let held = standing.map(|part| self.done_at(&part.reserve_key(self.code.as_str())));
+        held.max().flatten()
+    }
+
+    fn done_at(&self, key: &str) -> Option<Timestamp> {
+        match self.effects.get(key)? {
+            EffectState::Done { at, .. } => Some(*at),
+            EffectState::Pending
+            | EffectState::Withdrawing
+            | EffectState::Refused { .. }
+            | EffectState::Dead { .. }
+            | EffectState::Withdrawn { .. }
+            | EffectState::Abandoned { .. } => None,
+        }
+    }
+
+    /// When a cancelled order was called off, by whoever did.
+    pub(crate) fn cancelled_at(&self) -> Option<Timestamp> {
+        let staff = self.staff.fold();
+        let stage = value(&self.said.stage);
+        let by_channel = stage.filter(|stage| stage.status == ChannelStatus::Cancelled);
+        if let Some(called) = staff.cancelled {
+            return Some(called.at);
+        }
+        if let Some(stage) = by_channel {
+            return Some(stage.at);
+        }
+        if self.routing.cancelled.is_some() {
+            return self.decision.as_ref().map(|decision| decision.at);
+        }
+        let commands = self.staff.in_order();
+        let last = commands
+            .iter()
+            .rfind(|command| matches!(command.action, Action::CancelLine { .. }));
+        last.map(|command| command.at)
+    }
+
+    /// What payment providers have given back, by their own word or by their answer to us, and when
+    /// they last did; `None` where nothing was given back.
+    pub(crate) fn given_back(&self) -> Option<(Amount, Timestamp)> {
+        let reported = self
+            .payments
+            .values()
+            .filter(|payment| payment.state == PaymentState::Refunded);
+        let reported_sum = reported.clone().fold(Amount::ZERO, |sum, payment| {
+            sum.saturating_add(payment.amount)
+        });
+        let asked = self.refunds_asked();
+        let done = asked
+            .iter()
+            .filter_map(|refund| self.done_at(&self.news_key("refund", &refund.command)));
+        let sum = reported_sum.max(self.refunded_by_us());
+        let at = reported.map(|payment| payment.at).chain(done).max()?;
+        (sum > Amount::ZERO).then_some((sum, at))
+    }
+
+    /// The last number that the location named for a parcel.
+    pub(crate) fn tracking_of(&self, part: &Part) -> Option<&Tracking> {
+        let log = self.fulfillment_logs.get(&part.id)?;
+        let mut named = log.values().filter_map(|(_, kind)| match kind {
+            EventKind::Shipped { tracking, .. } => tracking.as_ref(),
+            EventKind::Accepted
+            | EventKind::Rejected { .. }
+            | EventKind::Packed { .. }
+            | EventKind::Delivered { .. }
+            | EventKind::Failed { .. }
+            | EventKind::Returned => None,
+        });
+        named.next_back()
     }
 }

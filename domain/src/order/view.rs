@@ -7,6 +7,7 @@ use crate::address::Address;
 use crate::fulfillment::Tracking;
 use crate::money::Amount;
 use crate::payment::PaymentStatus;
+use crate::rating::Rating;
 use crate::snapshot::{Appointment, Cancellation, Deadlines, FulfilledBy, InvoiceRequest};
 
 use super::status::{Fulfillment, Lifecycle, Status};
@@ -78,6 +79,8 @@ pub struct OrderView {
     pub service_orders: Vec<ServiceView>,
     /// Warranties asked for.
     pub warranties: Vec<WarrantyView>,
+    /// What the buyer says of it, oldest first.
+    pub ratings: Vec<Rating>,
     /// Why it does not go on.
     pub holds: Vec<super::Hold>,
     /// Tags of channel, staff, rules and of the order itself.

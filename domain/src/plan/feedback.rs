@@ -245,7 +245,7 @@ impl Order {
     }
 
     /// Stock is held for every line, by the locations' own word.
-    fn is_held_in_full(&self) -> bool {
+    pub(crate) fn is_held_in_full(&self) -> bool {
         let standing = self.parts.iter().filter(|part| part.counts());
         self.judged.fulfillment != Fulfillment::Unallocated
             && self.judged.lifecycle == Lifecycle::Open

@@ -8,11 +8,14 @@
 mod feedback;
 mod installation;
 mod invoicing;
+mod notices;
 mod parts;
 mod warranty;
 
 #[cfg(test)]
 mod feedback_tests;
+#[cfg(test)]
+mod notices_tests;
 #[cfg(test)]
 mod properties;
 #[cfg(test)]
@@ -158,6 +161,7 @@ impl Order {
             self.plan_invoice(&mut draft);
             self.plan_warranty(&mut draft);
             self.plan_feedback(&mut draft);
+            self.plan_notices(&mut draft);
             moved |= draft.moved;
             self.refresh(context);
             passes += 1;

@@ -17,7 +17,7 @@ use crate::routing::Moment;
 use crate::service;
 use crate::snapshot::ChannelStatus;
 use crate::snapshot::Snapshot;
-use crate::task::{Given, NewsKind, Outcome, Task, TaskBody};
+use crate::task::{BuyerEvent, Given, NewsKind, Outcome, Task, TaskBody};
 
 /// A row of the outbox.
 #[derive(Debug, Clone)]
@@ -71,6 +71,10 @@ struct Outside {
     warranties: BTreeMap<String, u32>,
     /// What the channel was told, and of what.
     told: BTreeSet<(NewsKind, String)>,
+    /// What the buyer was told, and of what.
+    notices: BTreeSet<(BuyerEvent, String)>,
+    /// Notices whose answer was lost: nobody may repeat them.
+    lost: BTreeSet<(BuyerEvent, String)>,
 
     references: BTreeSet<String>,
     reserved: BTreeMap<(String, String), i64>,
@@ -254,6 +258,11 @@ impl Outside {
                     duplicate()
                 }
             }
+            TaskBody::BuyerNotice(notice) => {
+                let told = (notice.event, task.subject.clone());
+                assert!(self.notices.insert(told), "told twice: {notice:?}");
+                accepted()
+            }
             TaskBody::ChannelStock(_) | TaskBody::ChannelMessage(_) => {
                 panic!("no order asks for this")
             }
@@ -429,11 +438,22 @@ fn try_once(story: &mut Story, outside: &mut Outside, pick: usize, to: Way, back
     }
     let place = live[pick % live.len()];
     let task = outside.outbox[place].task.clone();
-    outside.outbox[place].tried = Tried::Maybe;
+    let tried = std::mem::replace(&mut outside.outbox[place].tried, Tried::Maybe);
     if to == Way::Lost {
         return;
     }
-    let outcome = outside.perform(&task, pick % 7 == 6);
+    let outcome = match &task.body {
+        // The phone may have rung already.
+        TaskBody::BuyerNotice(notice) if tried == Tried::Maybe => {
+            let lost = (notice.event, task.subject.clone());
+            outside.lost.insert(lost);
+            Outcome::Refused {
+                code: "maybe_told".into(),
+                message: String::new(),
+            }
+        }
+        _ => outside.perform(&task, pick % 7 == 6),
+    };
     if back == Way::Lost {
         return;
     }
@@ -557,6 +577,7 @@ fn check(story: &Story, outside: &Outside) {
     let view = story.order.view();
     let cancelled = view.lifecycle == Lifecycle::Cancelled;
     check_told(story, outside, cancelled);
+    check_notices(story, outside, cancelled);
     assert_eq!(
         story.order.open_tasks(),
         0,
@@ -697,6 +718,19 @@ fn check_told(story: &Story, outside: &Outside, cancelled: bool) {
     }
 }
 
+/// The buyer knows what became of every parcel, unless the way to their phone lost it.
+fn check_notices(story: &Story, outside: &Outside, cancelled: bool) {
+    let late = story.world.now > minute(24 * 60);
+    if cancelled || late {
+        return;
+    }
+    for (parcel, (state, _)) in &outside.parcels {
+        let told = (BuyerEvent::Delivered, parcel.clone());
+        let known = outside.notices.contains(&told) || outside.lost.contains(&told);
+        assert!(known || *state != Parcel::Delivered, "not told of {parcel}");
+    }
+}
+
 fn run(dice: &[u16], invoice: Moment, split: bool) {
     let mut story = Story::new();
     story
@@ -704,6 +738,7 @@ fn run(dice: &[u16], invoice: Moment, split: bool) {
         .settings
         .feedback
         .insert("web".into(), NewsKind::ALL.into_iter().collect());
+    story.world.settings.tellers = vec![teller(&BuyerEvent::ALL)];
     story.invoice = invoice;
     let mut outside = Outside {
         clock: 1,

@@ -46,8 +46,9 @@ pub(crate) struct Account {
     grants: u64,
     sent: u64,
     conversations: BTreeMap<String, Vec<Said>>,
-    /// Templates that were sent: (tracking id, template).
-    templates: BTreeSet<(String, String)>,
+    /// Templates that were sent: (tracking id, template, what it said). An order of two parcels is
+    /// told twice that it is on its way, but never the same.
+    templates: BTreeSet<(String, String, String)>,
 }
 
 impl Account {
@@ -322,7 +323,11 @@ fn template(world: &Arc<World>, call: &Call) -> Reply {
     if account.templates.len() >= usize::try_from(DAILY).unwrap_or(usize::MAX) {
         return error(-144, "Daily quota exceeded");
     }
-    let first = account.templates.insert((tracking.clone(), id.clone()));
+    let first = account.templates.insert((
+        tracking.clone(),
+        id.clone(),
+        body["template_data"].to_string(),
+    ));
     let left = DAILY.saturating_sub(u32::try_from(account.templates.len()).unwrap_or(DAILY));
     let message = account.next_id();
     drop(account);

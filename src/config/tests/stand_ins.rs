@@ -1,9 +1,11 @@
 //! A channel `shop` and a target `open` that know how to be configured and nothing else.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use bytes::Bytes;
 use connectors::channel::{CallContext, Channel, Fetched, Wanted};
 use connectors::channels::{self, ChannelContext, ChannelEntry};
-use connectors::feedback::{PaymentQuestion, Payments, Queried};
+use connectors::feedback::{Notices, PaymentQuestion, Payments, Queried, Step, Try, Untold};
 use connectors::inbound::{
     Acknowledgement, Inbound, Normalized, Notice, NoticeKind, PayloadError, RawWebhook, Received,
     Rejection, Verdict, VerifiedWebhook,
@@ -11,7 +13,7 @@ use connectors::inbound::{
 use connectors::settings::{Secrets, SettingsError, read};
 use connectors::target::{BuildError, LookedUp, Target};
 use connectors::targets::{self, TargetEntry, TargetSettings};
-use domain::task::{Outcome, TaskBody};
+use domain::task::{BuyerEvent, BuyerNotice, Outcome, TaskBody};
 use http::{Request, Response, StatusCode};
 use jiff::Timestamp;
 use schemars::JsonSchema;
@@ -46,6 +48,9 @@ struct Shop {
     /// It takes payments.
     #[serde(default)]
     pays: bool,
+    /// It tells buyers.
+    #[serde(default)]
+    tells: bool,
 }
 
 fn build_shop(settings: &serde_json::Value, _: &ChannelContext) -> channels::Built {
@@ -108,6 +113,29 @@ impl Channel for Shop {
     }
     fn payments(&self) -> Option<&dyn Payments> {
         self.pays.then_some(self)
+    }
+    fn notices(&self) -> Option<&dyn Notices> {
+        self.tells.then_some(self)
+    }
+}
+
+impl Notices for Shop {
+    fn events(&self) -> BTreeMap<BuyerEvent, BTreeSet<String>> {
+        BTreeMap::from([(BuyerEvent::Shipped, BTreeSet::new())])
+    }
+    fn not_before(&self, now: Timestamp) -> Timestamp {
+        now
+    }
+    fn request(
+        &self,
+        _: &BuyerNotice,
+        _: Try<'_>,
+        _: CallContext<'_>,
+    ) -> Result<Request<Bytes>, Untold> {
+        Ok(Request::default())
+    }
+    fn read(&self, _: &BuyerNotice, _: Try<'_>, _: &Response<Bytes>, _: Timestamp) -> Step {
+        Step::TokenExpired
     }
 }
 

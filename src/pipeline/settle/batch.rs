@@ -203,6 +203,7 @@ fn reference_of(input: &Input) -> Option<OrderRef> {
             Prepared::Payment(payment) => {
                 Some(OrderRef::Code(order_code_of(&payment.reference).to_owned()))
             }
+            Prepared::Rating(rating) => Some(OrderRef::Code(rating.order_ref.clone())),
             Prepared::Fulfillment(event) => Some(OrderRef::Subject {
                 target: notice.channel.clone(),
                 subject: event.fulfillment_order_id.clone(),

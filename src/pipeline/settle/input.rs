@@ -1,8 +1,8 @@
 //! What can be handed to settling, and what comes back to those who wait.
 
 use connectors::inbound::{
-    AccountNotice, ConversationNotice, FulfillmentEvent, InvoiceEvent, PaymentNotice, ServiceEvent,
-    StockCount,
+    AccountNotice, ConversationNotice, FulfillmentEvent, InvoiceEvent, PaymentNotice, RatingNotice,
+    ServiceEvent, StockCount,
 };
 use domain::order::Command;
 use domain::order::Order;
@@ -102,6 +102,8 @@ pub enum Prepared {
     Service(ServiceEvent),
     /// A count.
     Stock(StockCount),
+    /// A buyer rates an order.
+    Rating(RatingNotice),
     /// Something about the account.
     Account(AccountNotice),
     /// Its end is known already.

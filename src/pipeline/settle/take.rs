@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use domain::code::OrderCode;
 use domain::order::{Action, Command, Context, Fact};
 use domain::payment::PaymentFact;
+use domain::rating::Rating;
 
 use super::batch::{Batch, Codes, Pending, Slot};
 use super::fact_of;
@@ -287,6 +288,17 @@ impl Batch<'_> {
                     at: payment.at,
                     provider_code: payment.provider_code.clone(),
                     provider: channel.to_owned(),
+                }),
+            ),
+            Prepared::Rating(rating) => (
+                OrderRef::Code(rating.order_ref.clone()),
+                Fact::Rated(Rating {
+                    at: rating.at,
+                    stars: rating.stars,
+                    note: rating.note.clone(),
+                    feedbacks: rating.feedbacks.clone(),
+                    id: rating.id.clone(),
+                    channel: channel.to_owned(),
                 }),
             ),
             Prepared::Fulfillment(event) => (

@@ -81,6 +81,12 @@ pub(super) fn judge(api: Api, response: &Response<Bytes>) -> Answer {
     }
 }
 
+/// Whether the answer says how the call went.
+pub(super) fn is_readable(response: &Response<Bytes>) -> bool {
+    let body: Option<Value> = serde_json::from_slice(response.body()).ok();
+    body.as_ref().and_then(error_code).is_some()
+}
+
 /// The answer to a fetch of the account's API.
 pub(super) fn fetched(response: &Response<Bytes>) -> Fetched {
     match judge(Api::Account, response) {

@@ -1,10 +1,12 @@
 //! Zalo's events: who speaks to whom, and what of it is a conversation.
 
+use domain::code::OrderCode;
+use domain::rating::Stars;
 use domain::snapshot::Buyer;
 use jiff::Timestamp;
 use serde_json::Value;
 
-use crate::inbound::{ConversationNotice, Notice, NoticeBody, PayloadError};
+use crate::inbound::{ConversationNotice, Notice, NoticeBody, PayloadError, RatingNotice};
 use crate::payload::{digest, word};
 
 /// The signed timestamp: text within the body, milliseconds. Taken as written.
@@ -162,6 +164,12 @@ pub(super) fn notice(body: &[u8], oa_id: Option<&str>) -> Result<Notice, Payload
             (person, id)
         }
         "user_feedback" => {
+            if let Some(rating) = rating(&event, at) {
+                return Ok(Notice {
+                    key: Some(rating.order_ref.clone()),
+                    body: NoticeBody::Rating(rating),
+                });
+            }
             made.kind = "rating";
             made.text = text(&event, "/message/note");
             let tracking = text(&event, "/message/tracking_id");
@@ -177,7 +185,7 @@ pub(super) fn notice(body: &[u8], oa_id: Option<&str>) -> Result<Notice, Payload
             hint(&mut made.hints, "option", text(&event, "/message/option"));
             hint(&mut made.hints, "tracking_id", tracking.clone());
             let id = message_id.unwrap_or_else(|| format!("{name}:{stamp}"));
-            // Ratings carry no person: they are found by the order that they are about.
+            // Ratings carry no person: those of somebody else's orders are kept by their number.
             let person = person
                 .or_else(|| tracking.map(|tracking| format!("tracking:{tracking}")))
                 .unwrap_or_else(|| format!("rating:{id}"));
@@ -201,6 +209,25 @@ pub(super) fn notice(body: &[u8], oa_id: Option<&str>) -> Result<Notice, Payload
         .or_else(|| text(&event, "/app_id"))
         .ok_or_else(|| PayloadError::new("no Official Account id"))?;
     Ok(made.notice(account, person, message_id, at))
+}
+
+/// A rating of one of our orders. Templates of other systems of the same account carry numbers of
+/// theirs, or none: what the buyers say of them is a conversation.
+fn rating(event: &Value, at: Timestamp) -> Option<RatingNotice> {
+    let code: OrderCode = text(event, "/message/tracking_id")?.parse().ok()?;
+    let stars = text(event, "/message/rate")?.parse().ok()?;
+    let submitted = text(event, "/message/submit_time")
+        .and_then(|ms| Timestamp::from_millisecond(ms.parse().ok()?).ok());
+    Some(RatingNotice {
+        id: text(event, "/message/msg_id")?,
+        stars: Stars::new(stars)?,
+        note: text(event, "/message/note"),
+        feedbacks: list(event, "/message/feedbacks")
+            .filter_map(|feedback| text(feedback, ""))
+            .collect(),
+        at: submitted.unwrap_or(at),
+        order_ref: code.to_string(),
+    })
 }
 
 fn ignored(reason: String) -> Notice {

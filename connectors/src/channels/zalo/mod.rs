@@ -20,7 +20,7 @@ use serde_json::Value;
 
 use super::{Built, ChannelContext, ChannelEntry, plain_answer};
 use crate::channel::{CallContext, Channel, Fetched, Tokens, Wanted};
-use crate::feedback::Messages;
+use crate::feedback::{Messages, Notices};
 use crate::inbound::{
     Acknowledgement, Inbound, Normalized, Notice, NoticeKind, PayloadError, RawWebhook, Received,
     Rejection, Verdict, VerifiedWebhook,
@@ -66,9 +66,9 @@ pub struct Settings {
     /// The app demands `appsecret_proof` with every call.
     #[serde(default)]
     pub appsecret_proof: bool,
-    /// News → the template that tells it to a buyer's phone: `draft_confirmed`, `accepted`,
-    /// `shipped`, `delivered`, `delivery_failed`, `cancelled`, `refunded`,
-    /// `installation_scheduled`.
+    /// News → the template that tells it to a buyer's phone: `accepted`, `shipped`, `delivered`,
+    /// `delivery_failed`, `cancelled`, `refunded`, `installation_scheduled`. Whose buyers are told
+    /// says `serves` of the channel.
     #[serde(default)]
     pub templates: BTreeMap<String, template::Template>,
     /// `development` sends templates to administrators of the account only, for tests.
@@ -120,12 +120,7 @@ pub fn build(value: &Value, _context: &ChannelContext) -> Built {
     Ok(Box::new(zalo_of(value)?))
 }
 
-/// The account with its own functions: template messages are for orders of every channel, so they
-/// are no feedback on orders of this one ([`template`]).
-///
-/// # Errors
-/// When the settings are wrong.
-pub fn zalo_of(value: &Value) -> Result<Zalo, SettingsError> {
+fn zalo_of(value: &Value) -> Result<Zalo, SettingsError> {
     let settings: Settings = settings::read(value)?;
     if settings.app_id.is_empty() {
         return Err(SettingsError::new("app_id", "must not be empty"));
@@ -215,6 +210,10 @@ impl Channel for Zalo {
 
     fn messages(&self) -> Option<&dyn Messages> {
         Some(self)
+    }
+
+    fn notices(&self) -> Option<&dyn Notices> {
+        (!self.settings.templates.is_empty()).then_some(self)
     }
 }
 

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 use domain::phone::{Parsed, Phone};
-use domain::task::{Given, Outcome};
+use domain::task::{BuyerEvent, BuyerNotice, Given, Outcome};
 use http::{Request, Response};
 use jiff::civil::time;
 use jiff::tz::Offset;
@@ -17,35 +17,16 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::answer::{Answer, Api, judge};
+use super::answer::{Answer, Api, is_readable, judge};
 use super::events::text;
 use super::{Settings, Zalo};
 use crate::channel::CallContext;
-use crate::feedback::{Step, Try};
+use crate::feedback::{Notices, Step, Try, Untold};
 use crate::settings::SettingsError;
-use crate::target::BuildError;
 use crate::url::post_json;
 
 /// Vietnam's time, all year.
 const VIETNAM: Offset = Offset::constant(7);
-
-/// The news that a template can be configured for.
-pub const EVENTS: &[&str] = &[
-    "draft_confirmed",
-    "accepted",
-    "shipped",
-    "delivered",
-    "delivery_failed",
-    "cancelled",
-    "refunded",
-    "installation_scheduled",
-];
-
-/// What can be put into a template's field.
-pub const FACTS: &[&str] = &[
-    "code", "channel", "name", "total", "cod", "paid", "items", "carrier", "tracking", "location",
-    "date", "window", "reason",
-];
 
 /// One approved template.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
@@ -54,27 +35,13 @@ pub struct Template {
     /// Its id in Zalo's console.
     pub template_id: String,
     /// Name of the template's field → what we put there: `code`, `channel`, `name`, `total`, `cod`,
-    /// `paid`, `items`, `carrier`, `tracking`, `location`, `date`, `window` or `reason`.
+    /// `paid`, `refunded`, `items`, `date`; of parcels `carrier`, `tracking`, `location`; of a visit
+    /// `window`; of a cancellation or a failed delivery `reason`.
     #[serde(default)]
     pub fields: BTreeMap<String, String>,
 }
 
-/// News for one buyer.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Notification {
-    /// One of [`EVENTS`].
-    pub event: String,
-    /// The order's code: comes back as `tracking_id`.
-    pub order_ref: String,
-    /// The buyer's phone in any way of writing.
-    pub phone: Option<String>,
-    /// The buyer within the Official Account, where they are known there.
-    pub user_id: Option<String>,
-    /// By the names of [`FACTS`], as they are to be shown.
-    pub facts: BTreeMap<String, String>,
-}
-
-/// How a notification reaches its buyer.
+/// How a notice reaches its buyer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Way<'a> {
     Phone(&'a str),
@@ -85,16 +52,17 @@ enum Way<'a> {
 pub(super) fn check(settings: &Settings) -> Result<(), SettingsError> {
     for (event, template) in &settings.templates {
         let at = |rest: &str| format!("templates.{event}{rest}");
-        if !EVENTS.contains(&event.as_str()) {
-            let message = format!("is not one of {}", EVENTS.join(", "));
-            return Err(SettingsError::new(at(""), message));
-        }
+        let Some(event) = BuyerEvent::of(event) else {
+            let known = BuyerEvent::ALL.map(BuyerEvent::as_str).join(", ");
+            return Err(SettingsError::new(at(""), format!("is not one of {known}")));
+        };
         if template.template_id.is_empty() {
             return Err(SettingsError::new(at(".template_id"), "must not be empty"));
         }
         for (field, fact) in &template.fields {
-            if !FACTS.contains(&fact.as_str()) {
-                let message = format!("is not one of {}", FACTS.join(", "));
+            let known: Vec<&str> = event.facts().collect();
+            if !known.contains(&fact.as_str()) {
+                let message = format!("is not one of {}", known.join(", "));
                 return Err(SettingsError::new(at(&format!(".fields.{field}")), message));
             }
         }
@@ -109,16 +77,18 @@ pub(super) fn check(settings: &Settings) -> Result<(), SettingsError> {
     Ok(())
 }
 
-impl Zalo {
-    /// The events for which a template is configured.
-    #[must_use]
-    pub fn notifies(&self) -> BTreeSet<&str> {
-        self.settings.templates.keys().map(String::as_str).collect()
+impl Notices for Zalo {
+    fn events(&self) -> BTreeMap<BuyerEvent, BTreeSet<String>> {
+        let templates = self.settings.templates.iter();
+        templates
+            .filter_map(|(event, template)| {
+                let needed = template.fields.values().cloned().collect();
+                Some((BuyerEvent::of(event)?, needed))
+            })
+            .collect()
     }
 
-    /// The moment at which a notification may go: now, or the end of the night.
-    #[must_use]
-    pub fn notify_at(&self, now: Timestamp) -> Timestamp {
+    fn not_before(&self, now: Timestamp) -> Timestamp {
         if self.is_night(now) {
             self.morning(now)
         } else {
@@ -126,51 +96,49 @@ impl Zalo {
         }
     }
 
-    /// The next request of a notification: to the phone, and where that has no Zalo to the person
-    /// of the account.
-    ///
-    /// # Errors
-    /// When no template is configured for the event, a fact is missing, or there is nobody to send
-    /// it to. Also after an unknown outcome: Zalo takes no idempotency key and cannot be asked, and
-    /// a buyer who is told twice and a bill that is paid twice are worse than news that a report
-    /// of delivery may still confirm.
-    pub fn notification(
+    /// To the phone, and where that has no Zalo to the person of the account. Zalo takes no
+    /// idempotency key and cannot be asked whether a template went.
+    fn request(
         &self,
-        notification: &Notification,
+        notice: &BuyerNotice,
         attempt: Try<'_>,
         call: CallContext<'_>,
-    ) -> Result<Request<Bytes>, BuildError> {
+    ) -> Result<Request<Bytes>, Untold> {
         if attempt.unknown {
-            return Err(wrong("an earlier try may have been delivered"));
+            return Err(Untold {
+                code: "maybe_told",
+                reason: "the answer was lost: the buyer may have been told, and is not told twice"
+                    .to_owned(),
+            });
         }
         let template = self
             .settings
             .templates
-            .get(&notification.event)
-            .ok_or_else(|| wrong("event: no template is configured"))?;
+            .get(notice.event.as_str())
+            .ok_or_else(|| untold("event: no template is configured"))?;
         let mut data = serde_json::Map::new();
         for (field, fact) in &template.fields {
             let said = match fact.as_str() {
-                "code" => Some(&notification.order_ref),
-                fact => notification.facts.get(fact),
+                "code" => Some(&notice.order_ref),
+                fact => notice.facts.get(fact),
             };
             let said = said
                 .map(|said| said.trim())
                 .filter(|said| !said.is_empty())
-                .ok_or_else(|| wrong(&format!("facts.{fact}: missing")))?;
+                .ok_or_else(|| untold(&format!("facts.{fact}: missing")))?;
             data.insert(field.clone(), json!(said));
         }
         let mut body = json!({"template_id": template.template_id, "template_data": data});
-        let way = ways(notification)
+        let way = ways(notice)
             .nth(attempt.got.len())
-            .ok_or_else(|| wrong("phone: neither a mobile number nor a person of the account"))?;
+            .ok_or_else(|| untold("phone: neither a mobile number nor a person of the account"))?;
         let uri = match way {
             Way::Phone(phone) => {
                 let Parsed::Valid(phone) = Phone::parse(phone) else {
-                    return Err(wrong("phone: not a whole number"));
+                    return Err(untold("phone: not a whole number"));
                 };
                 body["phone"] = json!(phone.as_str().trim_start_matches('+'));
-                body["tracking_id"] = json!(notification.order_ref);
+                body["tracking_id"] = json!(notice.order_ref);
                 if let Some(mode) = &self.settings.template_mode {
                     body["mode"] = json!(mode);
                 }
@@ -181,14 +149,14 @@ impl Zalo {
                 self.settings.base_url.join("/v3.0/oa/message/template")
             }
         };
-        let uri = uri.ok_or_else(|| wrong("template_url: too long"))?;
+        let uri = uri.ok_or_else(|| untold("template_url: too long"))?;
         self.authorized(post_json(uri, &body), call)
+            .map_err(|error| untold(&error.what))
     }
 
-    /// Sorts the answer to the request made with the same `attempt`.
-    pub fn read_notification(
+    fn read(
         &self,
-        notification: &Notification,
+        notice: &BuyerNotice,
         attempt: Try<'_>,
         response: &Response<Bytes>,
         now: Timestamp,
@@ -197,6 +165,13 @@ impl Zalo {
             let wait = moment.duration_since(now).as_secs().max(1);
             u64::try_from(wait).ok()
         };
+        if response.status().is_success() && !is_readable(response) {
+            // Sent, perhaps: another try would be blind.
+            return Step::Done(Outcome::Refused {
+                code: "maybe_told".to_owned(),
+                message: "Zalo's answer cannot be read".to_owned(),
+            });
+        }
         Step::Done(match judge(Api::Template, response) {
             Answer::Good(body) => Outcome::Accepted {
                 given: Given {
@@ -211,14 +186,14 @@ impl Zalo {
                 reason,
             },
             Answer::Quota { reason } => Outcome::Retry {
-                after_s: until(self.notify_at(next_day(now))),
+                after_s: until(self.not_before(next_day(now))),
                 reason,
             },
             Answer::Account { reason } => Outcome::Account { reason },
             // The phone has no Zalo, but the person is known to the account.
             Answer::Refused {
                 code: "no_zalo", ..
-            } if ways(notification).count() > attempt.got.len() + 1 => {
+            } if ways(notice).count() > attempt.got.len() + 1 => {
                 return Step::Part(Bytes::from_static(b"no_zalo"));
             }
             Answer::Refused { code, reason } => Outcome::Refused {
@@ -227,7 +202,9 @@ impl Zalo {
             },
         })
     }
+}
 
+impl Zalo {
     fn is_night(&self, now: Timestamp) -> bool {
         let (from, to) = (self.settings.quiet_from_h, self.settings.quiet_to_h);
         let hour = i64::from(VIETNAM.to_datetime(now).hour());
@@ -257,13 +234,13 @@ impl Zalo {
 }
 
 /// The ways that are open, the better first: only a phone's message carries the order's code back.
-fn ways(notification: &Notification) -> impl Iterator<Item = Way<'_>> {
+fn ways(notice: &BuyerNotice) -> impl Iterator<Item = Way<'_>> {
     let mobile = |text: &&str| match Phone::parse(text) {
         Parsed::Valid(phone) => phone.is_mobile(),
         Parsed::Masked | Parsed::Invalid => false,
     };
-    let phone = notification.phone.as_deref().filter(mobile);
-    let user = notification.user_id.as_deref().filter(|id| !id.is_empty());
+    let phone = notice.phone.as_deref().filter(mobile);
+    let user = notice.user_id.as_deref().filter(|id| !id.is_empty());
     phone.map(Way::Phone).into_iter().chain(user.map(Way::User))
 }
 
@@ -280,9 +257,10 @@ fn next_day(now: Timestamp) -> Timestamp {
         .unwrap_or(now)
 }
 
-fn wrong(what: &str) -> BuildError {
-    BuildError {
-        what: what.to_owned(),
+fn untold(what: &str) -> Untold {
+    Untold {
+        code: "cannot_be_told",
+        reason: what.to_owned(),
     }
 }
 
@@ -308,9 +286,10 @@ mod tests {
         zalo_of(&settings).unwrap()
     }
 
-    fn shipped() -> Notification {
-        Notification {
-            event: "shipped".to_owned(),
+    fn shipped() -> BuyerNotice {
+        BuyerNotice {
+            event: BuyerEvent::Shipped,
+            at: at("2026-01-01T02:00:00Z"),
             order_ref: "KE000001230".to_owned(),
             phone: Some("0901 234 567".to_owned()),
             user_id: None,
@@ -332,20 +311,20 @@ mod tests {
         text.parse().unwrap()
     }
 
-    fn asked(zalo: &Zalo, what: &Notification, got: &[Bytes]) -> Result<Request<Bytes>, String> {
+    fn asked(zalo: &Zalo, what: &BuyerNotice, got: &[Bytes]) -> Result<Request<Bytes>, String> {
         let token = SecretString::from("token-1");
         let call = CallContext {
             now: at("2026-01-01T03:00:00Z"),
             access_token: Some(&token),
         };
-        zalo.notification(what, attempt(got), call)
-            .map_err(|error| error.what)
+        zalo.request(what, attempt(got), call)
+            .map_err(|untold| untold.reason)
     }
 
-    fn read(what: &Notification, code: i64, now: &str) -> Step {
+    fn read(what: &BuyerNotice, code: i64, now: &str) -> Step {
         let body = json!({"error": code, "message": "x"}).to_string();
         let response = Response::new(Bytes::from(body));
-        zalo(&json!({})).read_notification(what, attempt(&[]), &response, at(now))
+        zalo(&json!({})).read(what, attempt(&[]), &response, at(now))
     }
 
     fn waits(code: i64, now: &str) -> u64 {
@@ -424,7 +403,7 @@ mod tests {
             "facts.tracking: missing"
         );
         let mut other = shipped();
-        other.event = "delivered".to_owned();
+        other.event = BuyerEvent::Delivered;
         assert!(asked(&zalo, &other, &[]).unwrap_err().starts_with("event:"));
     }
 
@@ -438,11 +417,10 @@ mod tests {
             unknown: true,
             ..attempt(&[])
         };
-        assert!(
-            zalo(&json!({}))
-                .notification(&shipped(), lost, call)
-                .is_err()
-        );
+        let untold = zalo(&json!({}))
+            .request(&shipped(), lost, call)
+            .unwrap_err();
+        assert_eq!(untold.code, "maybe_told");
     }
 
     #[test]
@@ -456,7 +434,7 @@ mod tests {
             assert_eq!(waits(code, "2026-01-01T05:00:00Z"), 18 * 3600);
         }
         let zalo = zalo(&json!({}));
-        let held = |now| zalo.notify_at(at(now)).to_string();
+        let held = |now| zalo.not_before(at(now)).to_string();
         assert_eq!(held("2026-01-01T15:00:00Z"), "2026-01-01T23:00:00Z");
         assert_eq!(held("2026-01-01T14:59:59Z"), "2026-01-01T14:59:59Z");
         assert_eq!(held("2026-01-01T23:00:00Z"), "2026-01-01T23:00:00Z");
@@ -490,7 +468,7 @@ mod tests {
         assert!(matches!(step(-138), Step::Done(Outcome::Account { .. })));
         let sent = json!({"error": 0, "data": {"msg_id": "m1", "sent_time": "1"}}).to_string();
         let response = Response::new(Bytes::from(sent));
-        let done = zalo(&json!({})).read_notification(
+        let done = zalo(&json!({})).read(
             &shipped(),
             attempt(&[]),
             &response,
@@ -513,6 +491,14 @@ mod tests {
             (
                 json!({"shipped": {"template_id": "1", "fields": {"a": "weather"}}}),
                 "templates.shipped.fields.a",
+            ),
+            (
+                json!({"shipped": {"template_id": "1", "fields": {"a": "window"}}}),
+                "templates.shipped.fields.a",
+            ),
+            (
+                json!({"draft_confirmed": {"template_id": "1"}}),
+                "templates.draft_confirmed",
             ),
         ] {
             let settings = json!({

@@ -140,9 +140,10 @@ fn found(body: &TaskBody, object: &Value) -> LookedUp {
             "completed" => too_late("completed"),
             _ => LookedUp::Absent,
         },
-        TaskBody::Channel(_) | TaskBody::ChannelStock(_) | TaskBody::ChannelMessage(_) => {
-            LookedUp::Absent
-        }
+        TaskBody::Channel(_)
+        | TaskBody::ChannelStock(_)
+        | TaskBody::ChannelMessage(_)
+        | TaskBody::BuyerNotice(_) => LookedUp::Absent,
     }
 }
 
@@ -192,7 +193,8 @@ fn creates(body: &TaskBody) -> bool {
         | TaskBody::CancelWorkOrder { .. }
         | TaskBody::Channel(_)
         | TaskBody::ChannelStock(_)
-        | TaskBody::ChannelMessage(_) => false,
+        | TaskBody::ChannelMessage(_)
+        | TaskBody::BuyerNotice(_) => false,
     }
 }
 
@@ -212,7 +214,8 @@ fn takes_back(body: &TaskBody) -> bool {
         | TaskBody::ActivateWarranty { .. }
         | TaskBody::Channel(_)
         | TaskBody::ChannelStock(_)
-        | TaskBody::ChannelMessage(_) => false,
+        | TaskBody::ChannelMessage(_)
+        | TaskBody::BuyerNotice(_) => false,
     }
 }
 

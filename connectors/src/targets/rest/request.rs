@@ -34,7 +34,10 @@ pub(super) fn kind(body: &TaskBody) -> Option<Kind> {
         | TaskBody::RescheduleWorkOrder { .. }
         | TaskBody::CancelWorkOrder { .. }
         | TaskBody::ActivateWarranty { .. } => Kind::ServiceCenter,
-        TaskBody::Channel(_) | TaskBody::ChannelStock(_) | TaskBody::ChannelMessage(_) => {
+        TaskBody::Channel(_)
+        | TaskBody::ChannelStock(_)
+        | TaskBody::ChannelMessage(_)
+        | TaskBody::BuyerNotice(_) => {
             return None;
         }
     })
@@ -84,7 +87,10 @@ pub(super) fn stored(body: &TaskBody) -> Result<String, BuildError> {
         TaskBody::ActivateWarranty { warranty_id, .. } => {
             format!("/warranties/{}", encode(warranty_id))
         }
-        TaskBody::Channel(_) | TaskBody::ChannelStock(_) | TaskBody::ChannelMessage(_) => {
+        TaskBody::Channel(_)
+        | TaskBody::ChannelStock(_)
+        | TaskBody::ChannelMessage(_)
+        | TaskBody::BuyerNotice(_) => {
             return Err(for_a_channel());
         }
     })
@@ -245,9 +251,10 @@ pub(super) fn plan(body: &TaskBody) -> Result<Planned, BuildError> {
                 proof,
             },
         ),
-        TaskBody::Channel(_) | TaskBody::ChannelStock(_) | TaskBody::ChannelMessage(_) => {
-            Err(for_a_channel())
-        }
+        TaskBody::Channel(_)
+        | TaskBody::ChannelStock(_)
+        | TaskBody::ChannelMessage(_)
+        | TaskBody::BuyerNotice(_) => Err(for_a_channel()),
     }
 }
 
