@@ -267,6 +267,7 @@ impl Call<'_> {
         let not_before = channel.channel.notices()?.not_before(now);
         (not_before > now).then(|| TaskEnd::GivenBack {
             not_before: not_before.as_millisecond(),
+            unknown: false,
         })
     }
 
