@@ -87,7 +87,7 @@ async fn last_outcome(app: &TestApp) -> String {
 
 on_both! {
     async fn genuine_webhooks_of_every_connector_are_stored_once_and_forged_ones_never(kind: Kind) {
-        let app = Setup::default()
+        let mut app = Setup::default()
             .roles([Role::Receive, Role::Api])
             .edit(|config| {
                 for channel in &mut config.channels {
@@ -99,6 +99,7 @@ on_both! {
             })
             .start(kind)
             .await;
+        let mut unreadable = 0;
         for entry in CHANNELS {
             let channels = &app.gateway.config.channels;
             let channel = channels.iter().find(|channel| channel.connector == entry.name);
@@ -117,6 +118,8 @@ on_both! {
                         assert_eq!(taken, receipts + 1, "{label}");
                         assert!(now == messages + 1 || last_outcome(&app).await != "new", "{label}");
                         stored += now - messages;
+                        // Kept all the same: a person looks at what nobody can read.
+                        unreadable += i64::from(webhook.meta["unreadable"] == true);
                         let again = app.knock(&knock).await;
                         assert!(again.status < 300, "{label}, again: {again:?}");
                         assert_eq!(counts(&app).await, (now, receipts + 2), "{label}, again");
@@ -135,6 +138,7 @@ on_both! {
         }
         // Nobody settles here: vendors would be asked for orders.
         app.rows.run("UPDATE notice SET state = 'ignored', reason = 'a test', finished_at = 1 WHERE state = 'waiting'").await;
+        app.expects_dead(unreadable, 0);
         app.finish().await;
     }
 }
