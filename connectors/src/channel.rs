@@ -62,6 +62,13 @@ pub trait Channel: Inbound {
         Err(PayloadError::new("this vendor is asked for orders only"))
     }
 
+    /// The vendor's names of this channel's accounts (shop, page, OA), as [`Inbound::by_account`]
+    /// names them: a door that several channels share finds the channel by them. Empty where the
+    /// vendor has no such doors, or the settings name none.
+    fn accounts(&self) -> Vec<String> {
+        Vec::new()
+    }
+
     /// Whether the vendor sends anything to the door; `false`: everything comes by polling.
     fn pushes(&self) -> bool {
         true

@@ -140,6 +140,14 @@ impl VerifiedWebhook {
         }
     }
 
+    /// What of a certain message belongs to one account, written as a message of its own.
+    pub(crate) fn part(&self, body: Bytes) -> Self {
+        Self {
+            body,
+            ..self.clone()
+        }
+    }
+
     /// Pushed or polled.
     #[must_use]
     pub fn source(&self) -> Source {
@@ -282,6 +290,15 @@ pub enum PaymentAnswer {
     Due,
 }
 
+/// What of a message belongs to one of the vendor's accounts.
+#[derive(Debug, Clone)]
+pub struct Part {
+    /// The account; `None` where the message names none.
+    pub account: Option<String>,
+    /// The message, or what of it is this account's.
+    pub message: VerifiedWebhook,
+}
+
 /// Why a verified message could not be read. The words name the field, never its content.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("could not read the message: {what}")]
@@ -324,6 +341,15 @@ pub trait Inbound: Debug + Send + Sync {
     /// channels share.
     fn account(&self, _message: &VerifiedWebhook) -> Option<String> {
         None
+    }
+
+    /// The message by its accounts, for vendors that put several into one. Each part is parsed by
+    /// the channel that has the account, and what is not that channel's must do nothing there.
+    fn by_account(&self, message: &VerifiedWebhook) -> Vec<Part> {
+        vec![Part {
+            account: self.account(message),
+            message: message.clone(),
+        }]
     }
 
     /// The exact answer that this vendor wants.

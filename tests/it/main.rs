@@ -19,6 +19,7 @@ mod partner;
 mod rows;
 mod senders;
 
+mod apps;
 mod architecture;
 mod crash;
 mod customers;

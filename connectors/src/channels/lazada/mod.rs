@@ -199,6 +199,10 @@ impl Channel for Lazada {
         order::normalize(document)
     }
 
+    fn accounts(&self) -> Vec<String> {
+        vec![self.0.seller_id.to_string()]
+    }
+
     fn tokens(&self) -> Option<&dyn Tokens> {
         Some(self)
     }

@@ -209,6 +209,10 @@ impl Channel for Zalo {
         ))
     }
 
+    fn accounts(&self) -> Vec<String> {
+        self.settings.oa_id.iter().cloned().collect()
+    }
+
     fn tokens(&self) -> Option<&dyn Tokens> {
         Some(&self.oauth)
     }
