@@ -302,6 +302,12 @@ pub trait Polling: Debug + Send + Sync {
     /// The longest window that the vendor allows, seconds.
     fn longest_window_s(&self, kind: &str) -> i64;
 
+    /// Whether the vendor keeps one list for all accounts of an app: it is then asked for once per
+    /// app, and what it brings is sorted by account ([`Inbound::by_account`]).
+    fn is_app_wide(&self, _kind: &str) -> bool {
+        false
+    }
+
     /// The request for one page.
     fn request(&self, kind: &str, window: &PollWindow, call: CallContext<'_>) -> Request<Bytes>;
 

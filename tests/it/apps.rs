@@ -7,7 +7,7 @@ use connectors::channel::TokenPair;
 use jiff::SignedDuration;
 use kenh::clock::Clock;
 use kenh::config::{AppConfig, ChannelConfig, Config};
-use kenh::pipeline::tokens;
+use kenh::pipeline::{poll, tokens};
 use kenh::store::accounts;
 use sandbox::signing;
 use secrecy::SecretString;
@@ -17,6 +17,7 @@ use wiremock::{Mock, Request, ResponseTemplate};
 
 use crate::app::{Kind, Setup, TestApp, World, on_both};
 use crate::configured::speaks;
+use crate::desk::Desk;
 use crate::senders::{AC_PRICE, Knock};
 use crate::shopee::{good, parameter, show_orders};
 
@@ -256,6 +257,49 @@ on_both! {
             parked(&app).await,
             ["market: no channel is configured for its account 900000003"]
         );
+        app.expects_dead(1, 0);
+        app.finish().await;
+    }
+
+    async fn lost_pushes_are_asked_for_once_per_app_and_go_to_their_shops(kind: Kind) {
+        let mut app = start(kind, "shopee", shopee).await;
+        let now = app.clock_s();
+        show_orders(&app, now).await;
+        let lost: Vec<Value> = [("2411240000001", shop_id(0)), ("2411240000002", shop_id(1)),
+                                ("2411240000003", NOBODYS)]
+            .iter()
+            .map(|(order, shop)| json!({"data": shopee_push(order, *shop, now).to_string()}))
+            .collect();
+        Mock::given(method("GET"))
+            .and(path("/api/v2/push/get_lost_push_message"))
+            .respond_with(good(&json!({
+                "push_message_list": lost, "has_next_page": false, "last_message_id": 77,
+            })))
+            .mount(&app.shopee)
+            .await;
+        let confirm = "/api/v2/push/confirm_consumed_lost_push_message";
+        Mock::given(method("POST"))
+            .and(path(confirm))
+            .respond_with(good(&json!({})))
+            .mount(&app.shopee)
+            .await;
+        // The second shop asks on behalf of both; the first then finds that it is done.
+        for id in ["south", "north"] {
+            let channel = app.gateway.config.channel(id).unwrap().clone();
+            poll::turn(&app.gateway, &channel, "lost_push").await.unwrap();
+        }
+        app.settle().await;
+        assert_eq!(filed(&app).await, both(["2411240000001", "2411240000002"]));
+        assert_eq!(asked(&app, confirm, "partner_id").await.len(), 1);
+        assert_eq!(
+            parked(&app).await,
+            ["market: no channel is configured for its account 900000003"]
+        );
+        // What is parked counts as found, too: nobody had it.
+        let desk = Desk::of(&app, &["channels:read"]).await;
+        let polls = &desk.channel("market").await["polls"];
+        assert_eq!(polls[0]["kind"], "lost_push");
+        assert_eq!(polls[0]["found"], 3);
         app.expects_dead(1, 0);
         app.finish().await;
     }
