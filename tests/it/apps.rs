@@ -1,14 +1,18 @@
 //! One door for several shops: what a message says of its shop decides which channel reads it,
 //! with that channel's settings, and what belongs to no channel stays where people look.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use connectors::channel::TokenPair;
 use jiff::SignedDuration;
+use kenh::app::Role;
+use kenh::bells::News;
 use kenh::clock::Clock;
 use kenh::config::{AppConfig, ChannelConfig, Config};
-use kenh::pipeline::{poll, tokens};
-use kenh::store::accounts;
+use kenh::pipeline::{poll, replay, tokens};
+use kenh::store::{accounts, messages, replays};
 use sandbox::signing;
 use secrecy::SecretString;
 use serde_json::{Value, json};
@@ -441,6 +445,50 @@ on_both! {
         app.send(&meta_knock(&app, "instagram", &entries)).await;
         app.settle().await;
         assert_eq!(carts(&app).await, ["north giang", "south dung"]);
+        app.finish().await;
+    }
+
+    async fn what_was_parked_is_handed_to_its_channel_once_there_is_one(kind: Kind) {
+        let known = Arc::new(AtomicBool::new(false));
+        let west = Arc::clone(&known);
+        let app = Setup::default()
+            .edit_in(move |config, world| {
+                let shops = ["north", "south", "west"];
+                let there = if west.load(Ordering::SeqCst) { 3 } else { 2 };
+                share(config, "haravan", &shops[..there], |n| haravan(world, n));
+            })
+            // Only the second gateway works, which knows the third shop.
+            .roles([Role::Receive])
+            .start(kind)
+            .await;
+        let body = include_bytes!("../../connectors/fixtures/haravan/orders_create.json");
+        let knock = Knock::post(DOOR, body.to_vec())
+            .with("x-haravan-topic", "orders/create")
+            .with("x-haravan-org-id", &NOBODYS.to_string())
+            .with("x-haravan-hmacsha256", &signing::base64_body(HARAVAN_SECRET, body));
+        app.send(&knock).await;
+        app.settle().await;
+        let seq = app.rows.number("SELECT seq FROM message").await;
+        let db = &app.gateway.db;
+        let stored = messages::sealed(db, seq).await.unwrap().unwrap();
+        let refused = replay::read(&app.gateway, "market", &stored).unwrap_err();
+        assert!(refused.to_string().contains("no channel is configured"), "{refused}");
+        assert_eq!(parked(&app).await.len(), 1, "it stays where it is");
+
+        known.store(true, Ordering::SeqCst);
+        let roles = BTreeSet::from([Role::Receive, Role::Work]);
+        let second = app.world.gateway(2, &roles).await;
+        let reading = replay::read(&second.gateway, "market", &stored).unwrap();
+        for _ in 0..2 {
+            reading.hand_over(&second.gateway).await.unwrap();
+        }
+        replays::replay(db, seq, "lan", app.clock.now_ms(), &reading.notices).await.unwrap();
+        second.gateway.bells.ring(News::Inbox);
+        app.settle().await;
+        let west = ("west".to_owned(), "1900000011".to_owned());
+        assert_eq!(filed(&app).await, [west]);
+        assert_eq!(parked(&app).await, [""; 0]);
+        second.stop().await;
         app.finish().await;
     }
 
