@@ -5,6 +5,7 @@
 //! compile.
 
 use std::fmt::Debug;
+use std::time::Duration;
 
 use bytes::Bytes;
 use domain::snapshot::Snapshot;
@@ -354,6 +355,12 @@ pub trait Inbound: Debug + Send + Sync {
 
     /// The exact answer that this vendor wants.
     fn acknowledge(&self, received: &Received) -> Acknowledgement;
+
+    /// The vendor waits so long for its answer, from sending to reading; `None` where nothing is
+    /// known that is shorter than our own limit.
+    fn ack_within(&self) -> Option<Duration> {
+        None
+    }
 
     /// Answers a subscription handshake (a GET that is not a message), if the vendor has one.
     fn handshake(&self, _raw: &RawWebhook) -> Option<Acknowledgement> {

@@ -34,7 +34,7 @@ pub async fn knock(
             .detail("no channel, app or target has this id")
             .into_response();
     };
-    match receive(&gateway, door, request).await {
+    match receive(&gateway, door, request, started).await {
         Ok(response) => {
             gateway.metrics.acknowledged(started.elapsed());
             response
@@ -46,7 +46,12 @@ pub async fn knock(
     }
 }
 
-async fn receive(gateway: &Gateway, door: &Door, request: Request) -> Result<Response, Problem> {
+async fn receive(
+    gateway: &Gateway,
+    door: &Door,
+    request: Request,
+    started: Instant,
+) -> Result<Response, Problem> {
     let (parts, stream) = request.into_parts();
     if !door.allow_from.is_empty() {
         let peer = parts
@@ -96,7 +101,7 @@ async fn receive(gateway: &Gateway, door: &Door, request: Request) -> Result<Res
             Ok(respond(answer))
         }
         Verdict::Rejected(reason) => Ok(reject(gateway, door, &raw, reason)),
-        Verdict::Message(message) => Ok(store(gateway, door, &message).await),
+        Verdict::Message(message) => Ok(store(gateway, door, &message, started).await),
     }
 }
 
@@ -156,7 +161,12 @@ fn reject(gateway: &Gateway, door: &Door, raw: &RawWebhook, reason: Rejection) -
         .into_response()
 }
 
-async fn store(gateway: &Gateway, door: &Door, message: &VerifiedWebhook) -> Response {
+async fn store(
+    gateway: &Gateway,
+    door: &Door,
+    message: &VerifiedWebhook,
+    started: Instant,
+) -> Response {
     let rows = match gateway.config.app(&door.id) {
         Some(app) => route::incoming(gateway, app, message),
         None => {
@@ -170,11 +180,11 @@ async fn store(gateway: &Gateway, door: &Door, message: &VerifiedWebhook) -> Res
             )]
         }
     };
-    let longest = Duration::from_millis(gateway.config.server.request_timeout_ms);
+    let until = started + patience(gateway, door);
     let stored = join_all(rows.into_iter().map(|row| async move {
         let id = row.channel.clone();
         // Stored after all is harmless: the sender repeats, and the repeat is a duplicate.
-        let stored = tokio::time::timeout(longest, gateway.receiver.store(row))
+        let stored = tokio::time::timeout_at(until.into(), gateway.receiver.store(row))
             .await
             .unwrap_or(Err(Unavailable));
         let outcome = match &stored {
@@ -190,6 +200,16 @@ async fn store(gateway: &Gateway, door: &Door, message: &VerifiedWebhook) -> Res
     }))
     .await;
     respond(door.inbound.acknowledge(&received(&stored)))
+}
+
+/// How long the sender may be kept waiting. A vendor's own limit includes the way there and back,
+/// for which a fifth of it is left.
+fn patience(gateway: &Gateway, door: &Door) -> Duration {
+    let longest = Duration::from_millis(gateway.config.server.request_timeout_ms);
+    match door.inbound.ack_within() {
+        Some(limit) => longest.min(limit * 4 / 5),
+        None => longest,
+    }
 }
 
 /// One answer for all parts: only when each of them is durable may the vendor forget the message.

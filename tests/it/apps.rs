@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use connectors::channel::TokenPair;
 use jiff::SignedDuration;
@@ -506,6 +507,32 @@ on_both! {
             ["market: it names no account by which its app could find a channel"]
         );
         app.expects_dead(1, 0);
+        app.finish().await;
+    }
+
+    async fn lazada_is_answered_within_its_half_second_also_while_the_store_stalls(kind: Kind) {
+        let app = Setup::default()
+            .edit_in(|config, world| {
+                share(config, "lazada", &SHOPS, |n| lazada(world, n));
+                // Nothing is durable before a batch has gathered for so long.
+                config.inbox.group_commit.max_wait_us = 3_000_000;
+                config.server.request_timeout_ms = 60_000;
+            })
+            .roles([Role::Receive])
+            .start(kind)
+            .await;
+        let body = r#"{"seller_id":"900000001","message_type":3,"data":{}}"#;
+        let secrets = &app.secrets;
+        let (secret, key) = (&secrets.lazada_app_secret, &secrets.lazada_app_key);
+        let signature = signing::lazada_push(secret, key, body.as_bytes());
+        let knock = Knock::post(DOOR, body.as_bytes().to_vec()).with("authorization", &signature);
+        let started = Instant::now();
+        assert_eq!(app.knock(&knock).await.status, 503, "it comes again");
+        assert!(started.elapsed() < Duration::from_millis(2_500), "{:?}", started.elapsed());
+        app.until("it is stored all the same", async || {
+            app.rows.number("SELECT COUNT(*) FROM message").await == 1
+        })
+        .await;
         app.finish().await;
     }
 }

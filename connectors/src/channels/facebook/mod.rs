@@ -13,6 +13,7 @@ mod polling;
 mod subscriptions;
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode};
@@ -167,6 +168,11 @@ impl Inbound for Facebook {
                 message: message.clone(),
             }],
         }
+    }
+
+    /// Five seconds; Meta stops a subscription whose messages fail for long.
+    fn ack_within(&self) -> Option<Duration> {
+        Some(Duration::from_secs(5))
     }
 
     fn acknowledge(&self, received: &Received) -> Acknowledgement {

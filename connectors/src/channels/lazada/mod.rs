@@ -4,6 +4,8 @@
 //! and items) that are joined into one. The vendor wants 200 within 500 ms and looks at nothing
 //! else, so verification does nothing beyond the HMAC.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use http::{Request, Response};
 use jiff::Timestamp;
@@ -165,6 +167,11 @@ impl Inbound for Lazada {
 
     fn account(&self, message: &VerifiedWebhook) -> Option<String> {
         push::account(message)
+    }
+
+    /// What is answered later counts as failed, and more than half of that stops the address.
+    fn ack_within(&self) -> Option<Duration> {
+        Some(Duration::from_millis(500))
     }
 
     fn acknowledge(&self, received: &Received) -> Acknowledgement {

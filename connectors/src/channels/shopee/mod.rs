@@ -3,6 +3,8 @@
 //! A push is only a hint; the order is always fetched. The vendor wants 2xx with an empty body in
 //! three seconds, and counts any body as a failure.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use http::{Request, Response, StatusCode};
 use jiff::Timestamp;
@@ -196,6 +198,11 @@ impl Inbound for Shopee {
             return vec![part(None)];
         }
         shops.into_iter().map(|shop| part(Some(shop))).collect()
+    }
+
+    /// Three seconds, the web chat two; only orders are of interest here.
+    fn ack_within(&self) -> Option<Duration> {
+        Some(Duration::from_secs(3))
     }
 
     fn acknowledge(&self, received: &Received) -> Acknowledgement {

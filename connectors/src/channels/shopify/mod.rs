@@ -4,6 +4,8 @@
 //! subscription that was made through the API; so the subscriptions are looked after and orders are
 //! polled by time of change. Sources: shopify.dev, npm `@shopify/shopify-api` 13.1.0.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Method, Request, Response};
 use jiff::Timestamp;
@@ -168,6 +170,11 @@ impl Inbound for Shopify {
 
     fn account(&self, message: &VerifiedWebhook) -> Option<String> {
         webhook::account(message)
+    }
+
+    /// Five seconds with connecting; after eight failures the subscription is deleted.
+    fn ack_within(&self) -> Option<Duration> {
+        Some(Duration::from_secs(5))
     }
 
     fn acknowledge(&self, received: &Received) -> Acknowledgement {

@@ -10,6 +10,7 @@ mod oauth;
 pub mod template;
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Method, Request, Response};
@@ -179,6 +180,11 @@ impl Inbound for Zalo {
 
     fn account(&self, message: &VerifiedWebhook) -> Option<String> {
         events::account(message.body(), self.settings.oa_id.as_deref())
+    }
+
+    /// Two seconds; what is answered later comes again for half a day, then the webhook is off.
+    fn ack_within(&self) -> Option<Duration> {
+        Some(Duration::from_secs(2))
     }
 
     fn acknowledge(&self, received: &Received) -> Acknowledgement {
