@@ -334,7 +334,6 @@ fn doors(config: &Config, clock: &SharedClock) -> BTreeMap<String, Door> {
             Door {
                 id: app.id.clone(),
                 inbound: Arc::<dyn Channel>::clone(&app.channel),
-                accounts: Some(app.accounts.clone()),
                 allow_from: app.allow_from.clone(),
                 intake: intake(),
             },
@@ -351,7 +350,6 @@ fn doors(config: &Config, clock: &SharedClock) -> BTreeMap<String, Door> {
             Door {
                 id: channel.id.clone(),
                 inbound: Arc::<dyn Channel>::clone(&channel.channel),
-                accounts: None,
                 allow_from: channel.allow_from.clone(),
                 intake: intake(),
             },
@@ -363,7 +361,6 @@ fn doors(config: &Config, clock: &SharedClock) -> BTreeMap<String, Door> {
             Door {
                 id: target.id.clone(),
                 inbound: Arc::<dyn Target>::clone(&target.target),
-                accounts: None,
                 allow_from: target.allow_from.clone(),
                 intake: intake(),
             },

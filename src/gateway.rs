@@ -34,8 +34,6 @@ pub struct Door {
     pub id: String,
     /// Verifies and reads.
     pub inbound: Arc<dyn Inbound>,
-    /// For an app's door: the channel of each account.
-    pub accounts: Option<BTreeMap<String, String>>,
     /// Addresses that may knock; empty means all.
     pub allow_from: Vec<Network>,
     /// How much may come in.

@@ -67,6 +67,13 @@ pub trait Channel: Inbound {
         Err(PayloadError::new("this vendor is asked for orders only"))
     }
 
+    /// The vendor's names of this channel's accounts (shop, page, OA), as [`Inbound::by_account`]
+    /// names them: a door that several channels share finds the channel by them. Empty where the
+    /// vendor has no such doors, or the settings name none.
+    fn accounts(&self) -> Vec<String> {
+        Vec::new()
+    }
+
     /// Whether the vendor sends anything to the door; `false`: everything comes by polling.
     fn pushes(&self) -> bool {
         true
@@ -320,6 +327,12 @@ pub trait Polling: Debug + Send + Sync {
 
     /// The longest window that the vendor allows, seconds.
     fn longest_window_s(&self, kind: &str) -> i64;
+
+    /// Whether the vendor keeps one list for all accounts of an app: it is then asked for once per
+    /// app, and what it brings is sorted by account ([`Inbound::by_account`]).
+    fn is_app_wide(&self, _kind: &str) -> bool {
+        false
+    }
 
     /// The request for one page.
     fn request(&self, kind: &str, window: &PollWindow, call: CallContext<'_>) -> Request<Bytes>;

@@ -5,6 +5,7 @@
 //! compile.
 
 use std::fmt::Debug;
+use std::time::Duration;
 
 use bytes::Bytes;
 use domain::snapshot::Snapshot;
@@ -137,6 +138,14 @@ impl VerifiedWebhook {
             topic,
             query,
             body,
+        }
+    }
+
+    /// What of a certain message belongs to one account, written as a message of its own.
+    pub(crate) fn part(&self, body: Bytes) -> Self {
+        Self {
+            body,
+            ..self.clone()
         }
     }
 
@@ -282,6 +291,15 @@ pub enum PaymentAnswer {
     Due,
 }
 
+/// What of a message belongs to one of the vendor's accounts.
+#[derive(Debug, Clone)]
+pub struct Part {
+    /// The account; `None` where the message names none.
+    pub account: Option<String>,
+    /// The message, or what of it is this account's.
+    pub message: VerifiedWebhook,
+}
+
 /// Why a verified message could not be read. The words name the field, never its content.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("could not read the message: {what}")]
@@ -326,8 +344,23 @@ pub trait Inbound: Debug + Send + Sync {
         None
     }
 
+    /// The message by its accounts, for vendors that put several into one. Each part is parsed by
+    /// the channel that has the account, and what is not that channel's must do nothing there.
+    fn by_account(&self, message: &VerifiedWebhook) -> Vec<Part> {
+        vec![Part {
+            account: self.account(message),
+            message: message.clone(),
+        }]
+    }
+
     /// The exact answer that this vendor wants.
     fn acknowledge(&self, received: &Received) -> Acknowledgement;
+
+    /// The vendor waits so long for its answer, from sending to reading; `None` where nothing is
+    /// known that is shorter than our own limit.
+    fn ack_within(&self) -> Option<Duration> {
+        None
+    }
 
     /// Answers a subscription handshake (a GET that is not a message), if the vendor has one.
     fn handshake(&self, _raw: &RawWebhook) -> Option<Acknowledgement> {

@@ -138,6 +138,7 @@ async fn one(
         show(seq, whole.message.received_at, &effect, tally);
     }
     if !args.dry_run {
+        reading.hand_over(gateway).await?;
         replays::replay(
             &gateway.db,
             seq,

@@ -8,7 +8,6 @@ use connectors::channels::ChannelContext;
 use connectors::targets::TargetSettings;
 use domain::routing::Locations;
 use jiff::civil::Time;
-use serde_json::Value;
 
 use super::calls::Calls;
 use super::channels::{self, AppConfig, ChannelConfig, Shelf, WrittenApp, WrittenChannel};
@@ -160,14 +159,9 @@ pub(super) fn channels(
         connector_exists(file, &at, &written.connector, names);
         let channel = build_channel(file, &id, &written.connector, &settings, secrets, registry);
         if let Some(door) = written.app.as_ref().and_then(|app| apps.get_mut(app)) {
-            join_app(
-                file,
-                &at,
-                &id,
-                &written.connector,
-                &settings,
-                &mut door.accounts,
-            );
+            if let Some(channel) = &channel {
+                join_app(file, &at, &id, &**channel, &mut door.accounts);
+            }
             door.sample.get_or_insert(settings);
         }
         let Some(channel) = channel else { continue };
@@ -287,11 +281,22 @@ fn join_app(
     file: &mut Document,
     at: &str,
     id: &str,
-    connector: &str,
-    settings: &Settings,
+    channel: &dyn Channel,
     accounts: &mut BTreeMap<String, String>,
 ) {
-    for account in accounts_of(connector, settings) {
+    let own = channel.accounts();
+    if own.is_empty() {
+        let message =
+            format!("no message of its app would find `{id}`: its settings name no account");
+        let hint = "set the shop, page or account, or give the channel a door of its own by removing `app`";
+        file.problem_at(
+            &join(at, "settings"),
+            At::Key,
+            message,
+            Some(hint.to_owned()),
+        );
+    }
+    for account in own {
         if let Some(other) = accounts.insert(account.clone(), id.to_owned()) {
             let message =
                 format!("the account {account} belongs to the channel `{other}` of the same app");
@@ -358,23 +363,6 @@ fn build_channel(
             settings.refused(file, &error);
             None
         }
-    }
-}
-
-/// The vendor's names of the accounts behind a channel, for doors that several channels share:
-/// the settings that say which shop, page or OA it is.
-fn accounts_of(connector: &str, settings: &Settings) -> Vec<String> {
-    let key = match connector {
-        "lazada" => "seller_id",
-        "zalo" => "oa_id",
-        "facebook" => "page_tokens",
-        _ => "shop_id",
-    };
-    match settings.get(key) {
-        Some(Value::String(account)) => vec![account.clone()],
-        Some(Value::Number(account)) => vec![account.to_string()],
-        Some(Value::Object(table)) => table.keys().cloned().collect(),
-        Some(Value::Null | Value::Bool(_) | Value::Array(_)) | None => Vec::new(),
     }
 }
 

@@ -38,11 +38,6 @@ impl Settings {
         }
     }
 
-    /// The value of a key.
-    pub fn get(&self, key: &str) -> Option<&Value> {
-        self.values.get(key)
-    }
-
     /// Checks against a connector's schema and resolves secrets. `None` if anything is wrong,
     /// which is then among the document's problems.
     pub fn resolve(

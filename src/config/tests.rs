@@ -432,6 +432,22 @@ settings = { shop_id = 2 }
 }
 
 #[test]
+fn a_channel_that_its_app_could_never_find_is_told() {
+    let text = r#"[apps.market]
+connector = "shop"
+[apps.market.settings]
+secret = { file = "secret.txt" }
+[channels.north]
+connector = "shop"
+app = "market"
+settings = { tolerance_s = 1 }
+"#;
+    let folder = Folder::with(&[("channels.toml", text)]);
+    folder.write("secret.txt", "from a file\n");
+    insta::assert_snapshot!(folder.rendered());
+}
+
+#[test]
 fn what_serves_other_channels_is_a_payment_provider_and_they_exist() {
     let served = |serves: &str, pays: bool| {
         let text = format!(

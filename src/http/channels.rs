@@ -376,7 +376,7 @@ async fn channels(
             intake: readings.intake(&app.id),
             flow: None,
             account: None,
-            polls: Vec::new(),
+            polls: positions.remove(&app.id).unwrap_or_default(),
             found_by_poll: 0,
             volume: None,
             subscription: None,

@@ -167,6 +167,7 @@ async fn replay_message(
             notices,
         }));
     }
+    reading.hand_over(&gateway).await?;
     let now = gateway.now_ms();
     let replayed = replays::replay(&gateway.db, id, caller.actor(), now, &reading.notices)
         .await

@@ -10,13 +10,15 @@ use axum::response::{IntoResponse, Response};
 use connectors::inbound::{
     Acknowledgement, RawWebhook, Received, Rejection, Verdict, VerifiedWebhook,
 };
+use futures_util::future::join_all;
 
 use super::body;
 use super::listener::Peer;
 use super::problem::{Code, Problem};
 use crate::gateway::{Door, Gateway};
 use crate::pipeline::receive::{Unavailable, prepare};
-use crate::store::inbox::{NewNotice, NewState, ReceiptOutcome};
+use crate::pipeline::route;
+use crate::store::inbox::{ReceiptOutcome, Stored};
 
 /// The answer to a request at a door.
 pub async fn knock(
@@ -32,7 +34,7 @@ pub async fn knock(
             .detail("no channel, app or target has this id")
             .into_response();
     };
-    match receive(&gateway, door, request).await {
+    match receive(&gateway, door, request, started).await {
         Ok(response) => {
             gateway.metrics.acknowledged(started.elapsed());
             response
@@ -44,7 +46,12 @@ pub async fn knock(
     }
 }
 
-async fn receive(gateway: &Gateway, door: &Door, request: Request) -> Result<Response, Problem> {
+async fn receive(
+    gateway: &Gateway,
+    door: &Door,
+    request: Request,
+    started: Instant,
+) -> Result<Response, Problem> {
     let (parts, stream) = request.into_parts();
     if !door.allow_from.is_empty() {
         let peer = parts
@@ -94,7 +101,7 @@ async fn receive(gateway: &Gateway, door: &Door, request: Request) -> Result<Res
             Ok(respond(answer))
         }
         Verdict::Rejected(reason) => Ok(reject(gateway, door, &raw, reason)),
-        Verdict::Message(message) => Ok(store(gateway, door, &message).await),
+        Verdict::Message(message) => Ok(store(gateway, door, &message, started).await),
     }
 }
 
@@ -154,56 +161,73 @@ fn reject(gateway: &Gateway, door: &Door, raw: &RawWebhook, reason: Rejection) -
         .into_response()
 }
 
-async fn store(gateway: &Gateway, door: &Door, message: &VerifiedWebhook) -> Response {
-    let now = gateway.now_ms();
-    let account = door.accounts.as_ref().map(|accounts| {
-        door.inbound
-            .account(message)
-            .and_then(|account| accounts.get(&account))
-    });
-    let id = match account {
-        Some(Some(channel)) => channel.as_str(),
-        Some(None) | None => door.id.as_str(),
-    };
-    let mut incoming = prepare(id, &*door.inbound, message, &gateway.keys, now);
-    if account == Some(None) {
-        // Verified, but for an account that nobody has configured: parked and alarmed.
-        tracing::error!(
-            app = door.id,
-            "a message names an account that no channel has; it is parked"
-        );
-        incoming.notices = vec![NewNotice {
-            kind: "account",
-            key: None,
-            state: NewState::Dead("no channel is configured for its account".to_owned()),
-        }];
-    }
-    let longest = Duration::from_millis(gateway.config.server.request_timeout_ms);
-    // Stored after all is harmless: the sender repeats, and the repeat is a duplicate.
-    let stored = tokio::time::timeout(longest, gateway.receiver.store(incoming))
-        .await
-        .unwrap_or(Err(Unavailable));
-    let received = match stored {
-        Ok(stored) => match stored.outcome {
-            ReceiptOutcome::New => {
-                gateway.metrics.webhook(id, "new");
-                Received::Stored(stored.answer)
-            }
-            ReceiptOutcome::Duplicate => {
-                gateway.metrics.webhook(id, "duplicate");
-                Received::Duplicate(stored.answer)
-            }
-            ReceiptOutcome::Conflict => {
-                gateway.metrics.webhook(id, "conflict");
-                Received::Duplicate(stored.answer)
-            }
-        },
-        Err(_) => {
-            gateway.metrics.webhook(id, "unavailable");
-            Received::Unavailable
+async fn store(
+    gateway: &Gateway,
+    door: &Door,
+    message: &VerifiedWebhook,
+    started: Instant,
+) -> Response {
+    let rows = match gateway.config.app(&door.id) {
+        Some(app) => route::incoming(gateway, app, message),
+        None => {
+            let now = gateway.now_ms();
+            vec![prepare(
+                &door.id,
+                &*door.inbound,
+                message,
+                &gateway.keys,
+                now,
+            )]
         }
     };
-    respond(door.inbound.acknowledge(&received))
+    let until = started + patience(gateway, door);
+    let stored = join_all(rows.into_iter().map(|row| async move {
+        let id = row.channel.clone();
+        // Stored after all is harmless: the sender repeats, and the repeat is a duplicate.
+        let stored = tokio::time::timeout_at(until.into(), gateway.receiver.store(row))
+            .await
+            .unwrap_or(Err(Unavailable));
+        let outcome = match &stored {
+            Ok(stored) => match stored.outcome {
+                ReceiptOutcome::New => "new",
+                ReceiptOutcome::Duplicate => "duplicate",
+                ReceiptOutcome::Conflict => "conflict",
+            },
+            Err(Unavailable) => "unavailable",
+        };
+        gateway.metrics.webhook(&id, outcome);
+        stored
+    }))
+    .await;
+    respond(door.inbound.acknowledge(&received(&stored)))
+}
+
+/// How long the sender may be kept waiting. A vendor's own limit includes the way there and back,
+/// for which a fifth of it is left.
+fn patience(gateway: &Gateway, door: &Door) -> Duration {
+    let longest = Duration::from_millis(gateway.config.server.request_timeout_ms);
+    match door.inbound.ack_within() {
+        Some(limit) => longest.min(limit * 4 / 5),
+        None => longest,
+    }
+}
+
+/// One answer for all parts: only when each of them is durable may the vendor forget the message.
+fn received(parts: &[Result<Stored, Unavailable>]) -> Received {
+    let mut all = Received::Unavailable;
+    for part in parts {
+        let Ok(stored) = part else {
+            return Received::Unavailable;
+        };
+        all = match (stored.outcome, all) {
+            (ReceiptOutcome::New, _) => Received::Stored(stored.answer),
+            (_, all @ Received::Stored(_)) => all,
+            (ReceiptOutcome::Duplicate | ReceiptOutcome::Conflict, _) => {
+                Received::Duplicate(stored.answer)
+            }
+        };
+    }
+    all
 }
 
 fn respond(answer: Acknowledgement) -> Response {

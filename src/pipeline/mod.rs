@@ -10,6 +10,7 @@ pub mod poll;
 pub mod receive;
 pub mod reconcile;
 pub mod replay;
+pub mod route;
 pub mod settle;
 pub mod timers;
 pub mod tokens;

@@ -11,11 +11,11 @@ use connectors::channel::{CallContext, PollWindow, Polled, Polling};
 use connectors::inbound::VerifiedWebhook;
 use futures_util::future::join_all;
 
-use crate::config::ChannelConfig;
+use crate::config::{AppConfig, ChannelConfig};
 use crate::crash;
 use crate::gateway::Gateway;
 use crate::pipeline::receive::prepare;
-use crate::pipeline::{deliver, ingest, tokens};
+use crate::pipeline::{deliver, ingest, route, tokens};
 use crate::store::inbox::ReceiptOutcome;
 use crate::store::polls::{self, Position};
 
@@ -66,17 +66,15 @@ pub async fn turn(
     let every_ms = polling.every_s(kind) * 1000;
     let now = gateway.now_ms();
     let token = gateway.lease_token();
-    let claimed = polls::claim(&gateway.db, &channel.id, kind, &token, now, now + LEASE_MS)
+    let owner = owner(gateway, channel, polling, kind);
+    let claimed = polls::claim(&gateway.db, owner.id(), kind, &token, now, now + LEASE_MS)
         .await
         .map_err(|e| crate::telemetry::chain(&e))?;
     let Some(position) = claimed else {
         return Ok(Duration::from_millis(every_ms.min(5_000).unsigned_abs()));
     };
     let mut moved = false;
-    let result = window(
-        gateway, channel, polling, kind, &position, &token, &mut moved,
-    )
-    .await;
+    let result = window(gateway, owner, polling, kind, &position, &token, &mut moved).await;
     // A cursor may be refused for good. One that is refused after a turn that failed already is
     // given up: the window begins again, and what is known already is a duplicate. A vendor that
     // has no time now has not refused it.
@@ -92,7 +90,7 @@ pub async fn turn(
     let result = result.map_err(Failure::into_reason);
     polls::release(
         &gateway.db,
-        &channel.id,
+        owner.id(),
         kind,
         &token,
         &polls::TurnEnd {
@@ -108,6 +106,36 @@ pub async fn turn(
     Ok(Duration::from_millis(
         (next_at - gateway.now_ms()).max(10).unsigned_abs(),
     ))
+}
+
+/// Who asks, and for whom.
+#[derive(Clone, Copy)]
+struct Owner<'a> {
+    /// It calls the vendor.
+    channel: &'a ChannelConfig,
+    /// What comes is for all channels of this app. They share the position, so that one of them
+    /// asks, whichever comes first.
+    app: Option<&'a AppConfig>,
+}
+
+impl Owner<'_> {
+    /// Under which the position is kept.
+    fn id(&self) -> &str {
+        self.app.map_or(&self.channel.id, |app| &app.id)
+    }
+}
+
+fn owner<'a>(
+    gateway: &'a Gateway,
+    channel: &'a ChannelConfig,
+    polling: &dyn Polling,
+    kind: &str,
+) -> Owner<'a> {
+    let app = channel.app.as_deref().filter(|_| polling.is_app_wide(kind));
+    Owner {
+        channel,
+        app: app.and_then(|id| gateway.config.app(id)),
+    }
 }
 
 /// Why a page could not be read.
@@ -152,7 +180,7 @@ impl From<crate::store::Error> for Failure {
 
 async fn window(
     gateway: &Gateway,
-    channel: &ChannelConfig,
+    owner: Owner<'_>,
     polling: &dyn Polling,
     kind: &'static str,
     position: &Position,
@@ -171,7 +199,7 @@ async fn window(
         cursor: position.cursor.clone(),
     };
     loop {
-        let (found, next) = match page(gateway, channel, polling, kind, &window).await? {
+        let (found, next) = match page(gateway, owner, polling, kind, &window).await? {
             Paged::Kept { found, next } => (found, next),
             Paged::Narrow => {
                 to = narrower(from, to)?;
@@ -184,7 +212,7 @@ async fn window(
         let done = next.is_none();
         polls::advance(
             &gateway.db,
-            &channel.id,
+            owner.id(),
             kind,
             token,
             &polls::Step {
@@ -227,11 +255,12 @@ fn narrower(from: i64, to: i64) -> Result<i64, Failure> {
 
 async fn page(
     gateway: &Gateway,
-    channel: &ChannelConfig,
+    owner: Owner<'_>,
     polling: &dyn Polling,
     kind: &'static str,
     window: &PollWindow,
 ) -> Result<Paged, Failure> {
+    let channel = owner.channel;
     let later = |error: tokens::Error| Failure::later(error.to_string());
     let mut access = tokens::access(gateway, channel).await.map_err(later)?;
     let mut renewed = false;
@@ -248,7 +277,7 @@ async fn page(
             .map_err(|e| Failure::Refused(e.to_string()))?
         {
             Polled::Page { messages, next } => {
-                let found = keep(gateway, channel, &messages).await?;
+                let found = keep(gateway, owner, &messages).await?;
                 // Only now, when the page is durable, may the vendor forget it.
                 if let Some(confirm) = polling.confirm(kind, &response, context) {
                     ingest::send(gateway, channel, confirm)
@@ -280,19 +309,20 @@ async fn page(
 /// Puts the messages of a page into the inbox, all in a few commits; how many were new to us.
 async fn keep(
     gateway: &Gateway,
-    channel: &ChannelConfig,
+    owner: Owner<'_>,
     messages: &[VerifiedWebhook],
 ) -> Result<i64, Failure> {
-    let stored = messages.iter().map(|message| {
-        let incoming = prepare(
-            &channel.id,
-            &*channel.channel,
+    let rows = messages.iter().flat_map(|message| match owner.app {
+        Some(app) => route::incoming(gateway, app, message),
+        None => vec![prepare(
+            &owner.channel.id,
+            &*owner.channel.channel,
             message,
             &gateway.keys,
             gateway.now_ms(),
-        );
-        gateway.receiver.store(incoming)
+        )],
     });
+    let stored = rows.map(|row| gateway.receiver.store(row));
     let mut found = 0;
     for stored in join_all(stored).await {
         let stored = stored.map_err(|e| Failure::later(e.to_string()))?;

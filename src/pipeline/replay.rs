@@ -1,16 +1,18 @@
 //! Replay: reads a stored message with today's connector.
 //!
 //! Parsing is pure and settling folds what it has seen before, so a message can be read again at
-//! any time; what a fix of the connector makes of it is settled like a new message.
+//! any time; what a fix of the connector makes of it is settled like a new message. What an app
+//! parked is handed to the channels that have its accounts by now.
 
-use connectors::inbound::{NoticeBody, OrderDocument};
+use connectors::inbound::{NoticeBody, NoticeKind, OrderDocument, VerifiedWebhook};
 use domain::order::{Context, Fact};
 use domain::snapshot::Snapshot;
 use serde_json::Value;
 
-use super::{envelope, receive};
+use super::{envelope, receive, route};
+use crate::config::AppConfig;
 use crate::gateway::Gateway;
-use crate::store::inbox::{NewNotice, NewState};
+use crate::store::inbox::{self, Incoming, NewNotice, NewState};
 use crate::store::notices::StoredMessage;
 use crate::store::{self, messages};
 
@@ -38,6 +40,8 @@ pub struct Reading {
     pub notices: Vec<NewNotice>,
     bodies: Vec<NoticeBody>,
     is_weak: bool,
+    /// For an app's message: what its channels get of it.
+    handed: Vec<Incoming>,
 }
 
 /// Where an order's document comes from.
@@ -80,6 +84,9 @@ pub struct Change {
 pub fn read(gateway: &Gateway, channel: &str, stored: &StoredMessage) -> Result<Reading, Error> {
     let inbound = gateway.inbound(channel).ok_or(Error::NoChannel)?;
     let message = envelope::open(&gateway.keys, stored)?;
+    if let Some(app) = gateway.config.app(channel) {
+        return parked(gateway, app, &message);
+    }
     // In the way in which new messages are read, so that a defect of the connector stays one
     // message's problem.
     let incoming = receive::prepare(
@@ -89,16 +96,7 @@ pub fn read(gateway: &Gateway, channel: &str, stored: &StoredMessage) -> Result<
         &gateway.keys,
         gateway.now_ms(),
     );
-    let unreadable = incoming
-        .notices
-        .iter()
-        .find_map(|notice| match &notice.state {
-            NewState::Dead(reason) => Some(reason.clone()),
-            NewState::Waiting | NewState::Ignored(_) => None,
-        });
-    if let Some(reason) = unreadable {
-        return Err(Error::Unreadable(reason));
-    }
+    readable(&incoming)?;
     let bodies = inbound
         .parse(&message)
         .map_err(|error| Error::Unreadable(error.to_string()))?
@@ -109,10 +107,59 @@ pub fn read(gateway: &Gateway, channel: &str, stored: &StoredMessage) -> Result<
         notices: incoming.notices,
         bodies,
         is_weak: inbound.weak(),
+        handed: Vec::new(),
+    })
+}
+
+fn readable(incoming: &Incoming) -> Result<(), Error> {
+    let mut states = incoming.notices.iter().map(|notice| &notice.state);
+    match states.find_map(|state| match state {
+        NewState::Dead(reason) => Some(reason.clone()),
+        NewState::Waiting | NewState::Ignored(_) => None,
+    }) {
+        Some(reason) => Err(Error::Unreadable(reason)),
+        None => Ok(()),
+    }
+}
+
+/// A message that stayed with its app. It never becomes an order of the app's own: either all of
+/// it has a channel by now, or it stays parked.
+fn parked(gateway: &Gateway, app: &AppConfig, message: &VerifiedWebhook) -> Result<Reading, Error> {
+    let mut handed = route::incoming(gateway, app, message);
+    for row in &handed {
+        readable(row)?;
+    }
+    // What asks for nothing and names no account is still the app's.
+    let own = handed.extract_if(.., |row| row.channel == app.id);
+    let mut notices: Vec<NewNotice> = own.flat_map(|row| row.notices).collect();
+    if notices.is_empty() {
+        notices.push(NewNotice {
+            kind: NoticeKind::Account.as_str(),
+            key: None,
+            state: NewState::Ignored("handed to the channels of its accounts".to_owned()),
+        });
+    }
+    Ok(Reading {
+        notices,
+        bodies: Vec::new(),
+        is_weak: false,
+        handed,
     })
 }
 
 impl Reading {
+    /// Gives the channels of an app what is theirs, before the app's own message is done with. A
+    /// channel that has it already keeps what it has.
+    ///
+    /// # Errors
+    /// When the database refuses; nothing is given then.
+    pub async fn hand_over(&self, gateway: &Gateway) -> Result<(), store::Error> {
+        if !self.handed.is_empty() {
+            inbox::receive(&gateway.db, &self.handed).await?;
+        }
+        Ok(())
+    }
+
     /// What each notice would do to its order, in the order of the notices; `None` for those that
     /// are not about an order's document. Nothing is changed.
     ///

@@ -12,7 +12,7 @@ use super::db::{Db, Error};
 use super::sql::{Sql, insert_many, insert_returning};
 
 /// A verified message on its way into the inbox.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Incoming {
     /// Channel or target.
     pub channel: String,

@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use futures_util::future::join_all;
+use kenh::config::Network;
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::app::{Setup, TestApp, on_both};
+use crate::app::{Kind, Setup, TestApp, on_both};
 use crate::senders::WebOrder;
 
 /// Sends bytes as they are; what came back until the other side closed or fell silent.
@@ -34,6 +35,20 @@ async fn raw(app: &TestApp, parts: &[&[u8]]) -> String {
 
 async fn messages(app: &TestApp) -> i64 {
     app.rows.number("SELECT COUNT(*) FROM message").await
+}
+
+/// The website's door is for these addresses only.
+async fn guarded(kind: Kind, allowed: &str, proxies: &[&str]) -> TestApp {
+    let allowed: Network = allowed.parse().unwrap();
+    let proxies: Vec<Network> = proxies.iter().map(|text| text.parse().unwrap()).collect();
+    Setup::default()
+        .edit(move |config| {
+            config.server.trusted_proxies.clone_from(&proxies);
+            let web = config.channels.iter_mut().find(|c| c.id == "web");
+            web.unwrap().allow_from = vec![allowed];
+        })
+        .start(kind)
+        .await
 }
 
 on_both! {
@@ -120,6 +135,50 @@ on_both! {
         app.clock.advance(Duration::from_secs(299));
         app.send(&message).await;
         app.settle().await;
+        app.finish().await;
+    }
+
+    async fn a_channel_with_a_list_of_addresses_hears_nobody_else(kind: Kind) {
+        // The tests knock from 127.0.0.1.
+        for (allowed, status) in [("127.0.0.0/8", 200), ("203.0.113.0/24", 403)] {
+            let app = guarded(kind, allowed, &[]).await;
+            let message = app.web_message(&WebOrder::new("WEB-1"), "order.created");
+            let answer = app.knock(&message).await;
+            assert_eq!(answer.status, status, "{allowed}: {answer:?}");
+            // A header that no proxy of ours has written says nothing.
+            let claimed = message.with("x-forwarded-for", "203.0.113.7");
+            let answer = app.knock(&claimed).await;
+            assert_eq!(answer.status, status, "{allowed}: {answer:?}");
+            if status == 403 {
+                assert_eq!(answer.json()["code"], "address-not-allowed");
+                assert_eq!(app.rows.number("SELECT COUNT(*) FROM receipt").await, 0);
+            }
+            app.settle().await;
+            app.finish().await;
+        }
+    }
+
+    async fn behind_our_own_proxy_the_address_that_it_saw_counts(kind: Kind) {
+        let app = guarded(kind, "203.0.113.0/24", &["127.0.0.0/8", "10.0.0.0/8"]).await;
+        let message = app.web_message(&WebOrder::new("WEB-1"), "order.created");
+        for (hops, status) in [
+            // What the caller wrote itself stands to the left of what our proxies have seen.
+            ("203.0.113.7, 198.51.100.9", 403),
+            ("203.0.113.7, 198.51.100.9, 10.0.0.2", 403),
+            ("203.0.113.7, what is this, 10.0.0.2", 403),
+            ("198.51.100.9", 403),
+            ("", 403),
+            ("203.0.113.7", 200),
+            ("198.51.100.9, 203.0.113.7, 10.0.0.2", 200),
+            ("203.0.113.7:50123", 200),
+        ] {
+            let answer = app.knock(&message.clone().with("x-forwarded-for", hops)).await;
+            assert_eq!(answer.status, status, "{hops}: {answer:?}");
+        }
+        // Our own proxy sends nothing by itself.
+        assert_eq!(app.knock(&message).await.status, 403);
+        app.settle().await;
+        assert_eq!(app.rows.number("SELECT COUNT(*) FROM receipt").await, 3);
         app.finish().await;
     }
 

@@ -20,6 +20,7 @@ mod program;
 mod rows;
 mod senders;
 
+mod apps;
 mod architecture;
 mod buyer_notices;
 mod commands;

@@ -111,6 +111,9 @@ impl Channel for Shop {
     fn normalize(&self, _: &[u8]) -> Normalized {
         Err(PayloadError::new("a stand-in reads nothing"))
     }
+    fn accounts(&self) -> Vec<String> {
+        self.shop_id.iter().map(u64::to_string).collect()
+    }
     fn payments(&self) -> Option<&dyn Payments> {
         self.pays.then_some(self)
     }

@@ -2,8 +2,9 @@
 //! (`messaging` and `changes`). An update that cannot be read becomes an ignored notice with its
 //! reason; the others are read all the same.
 
+use bytes::Bytes;
 use jiff::Timestamp;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{changes, messaging};
 use crate::inbound::{Notice, NoticeBody, PayloadError};
@@ -82,6 +83,29 @@ pub(super) fn account(body: &[u8]) -> Option<String> {
     let first = ids.next()??;
     ids.all(|id| id.as_deref() == Some(first.as_str()))
         .then_some(first)
+}
+
+/// One envelope for each page, with its entries in order, where there are several; `None` where all
+/// entries are of the same one or the body is no envelope.
+pub(super) fn by_account(body: &[u8]) -> Option<Vec<(Option<String>, Bytes)>> {
+    let document = document(body).ok()?;
+    let mut pages: Vec<(Option<String>, Vec<&Value>)> = Vec::new();
+    for entry in entries(&document).ok()? {
+        let id = text(entry, "/id");
+        match pages.iter_mut().find(|(page, _)| *page == id) {
+            Some((_, entries)) => entries.push(entry),
+            None => pages.push((id, vec![entry])),
+        }
+    }
+    if pages.len() < 2 {
+        return None;
+    }
+    let envelope = |entries: Vec<&Value>| {
+        let object = document.get("object");
+        Bytes::from(json!({ "object": object, "entry": entries }).to_string())
+    };
+    let parts = pages.into_iter();
+    Some(parts.map(|(id, own)| (id, envelope(own))).collect())
 }
 
 fn document(body: &[u8]) -> Result<Value, PayloadError> {

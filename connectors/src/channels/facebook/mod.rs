@@ -13,6 +13,7 @@ mod polling;
 mod subscriptions;
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode};
@@ -26,8 +27,8 @@ use crate::channel::{CallContext, Channel, Fetched, Polling, Wanted};
 use crate::feedback::{Messages, Subscriptions};
 use crate::form;
 use crate::inbound::{
-    Acknowledgement, Inbound, Normalized, Notice, NoticeBody, NoticeKind, PayloadError, RawWebhook,
-    Received, Rejection, Verdict, VerifiedWebhook,
+    Acknowledgement, Inbound, Normalized, Notice, NoticeBody, NoticeKind, Part, PayloadError,
+    RawWebhook, Received, Rejection, Verdict, VerifiedWebhook,
 };
 use crate::settings::{self, Secrets, SettingsError};
 use crate::signature;
@@ -153,6 +154,27 @@ impl Inbound for Facebook {
         envelope::account(message.body())
     }
 
+    fn by_account(&self, message: &VerifiedWebhook) -> Vec<Part> {
+        match envelope::by_account(message.body()) {
+            Some(parts) => parts
+                .into_iter()
+                .map(|(account, body)| Part {
+                    account,
+                    message: message.part(body),
+                })
+                .collect(),
+            None => vec![Part {
+                account: self.account(message),
+                message: message.clone(),
+            }],
+        }
+    }
+
+    /// Five seconds; Meta stops a subscription whose messages fail for long.
+    fn ack_within(&self) -> Option<Duration> {
+        Some(Duration::from_secs(5))
+    }
+
     fn acknowledge(&self, received: &Received) -> Acknowledgement {
         plain_answer(received)
     }
@@ -225,6 +247,19 @@ impl Channel for Facebook {
             .and_then(|rest| rest.split_once(':'))
             .map_or("", |(page, _)| page);
         lead::read(page, document).map(|lead| NoticeBody::Conversation(Box::new(lead)))
+    }
+
+    fn accounts(&self) -> Vec<String> {
+        let Settings {
+            page_tokens,
+            instagram_pages,
+            ..
+        } = &self.settings;
+        page_tokens
+            .keys()
+            .chain(instagram_pages.keys())
+            .cloned()
+            .collect()
     }
 
     fn polling(&self) -> Option<&dyn Polling> {

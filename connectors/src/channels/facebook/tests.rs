@@ -397,3 +397,31 @@ proptest! {
         let _lead = channel.answered("lead:1:2", &body);
     }
 }
+
+#[test]
+fn a_batch_of_several_pages_is_split_and_keeps_its_order() {
+    let channel = channel();
+    let one = message(&fixture("messenger_text"));
+    let parts = channel.by_account(&one);
+    assert_eq!(parts.len(), 1);
+    assert_eq!(parts[0].message.body(), one.body());
+    let entry = |page: &str, n: u32| {
+        serde_json::json!({"id": page, "time": n, "messaging": [{
+            "sender": {"id": "1"}, "recipient": {"id": page}, "timestamp": n,
+            "message": {"mid": format!("m{n}"), "text": "x"},
+        }]})
+    };
+    let body = serde_json::json!({
+        "object": "page",
+        "entry": [entry("10", 1), entry("20", 2), entry("10", 3), {"time": 4}],
+    });
+    let parts = channel.by_account(&message(body.to_string().as_bytes()));
+    let read: Vec<(Option<&str>, usize)> = parts
+        .iter()
+        .map(|part| {
+            let notices = channel.parse(&part.message).unwrap();
+            (part.account.as_deref(), notices.len())
+        })
+        .collect();
+    assert_eq!(read, [(Some("10"), 2), (Some("20"), 1), (None, 1)]);
+}

@@ -4,6 +4,8 @@
 //! and items) that are joined into one. The vendor wants 200 within 500 ms and looks at nothing
 //! else, so verification does nothing beyond the HMAC.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use http::{Request, Response};
 use jiff::Timestamp;
@@ -167,6 +169,11 @@ impl Inbound for Lazada {
         push::account(message)
     }
 
+    /// What is answered later counts as failed, and more than half of that stops the address.
+    fn ack_within(&self) -> Option<Duration> {
+        Some(Duration::from_millis(500))
+    }
+
     fn acknowledge(&self, received: &Received) -> Acknowledgement {
         plain_answer(received)
     }
@@ -197,6 +204,10 @@ impl Channel for Lazada {
     /// Takes `{"order": …, "items": […]}`, the `data` of both answers.
     fn normalize(&self, document: &[u8]) -> Normalized {
         order::normalize(document)
+    }
+
+    fn accounts(&self) -> Vec<String> {
+        vec![self.0.seller_id.to_string()]
     }
 
     fn tokens(&self) -> Option<&dyn Tokens> {

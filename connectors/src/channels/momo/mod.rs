@@ -9,6 +9,8 @@ mod ipn;
 mod query;
 mod refund;
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode};
 use jiff::Timestamp;
@@ -153,6 +155,11 @@ impl Inbound for Momo {
         }
         let ipn: Ipn = payload::read(message.body())?;
         Ok(vec![provider::notice(ipn.payment()?)])
+    }
+
+    /// Fifteen seconds; older documents say thirty.
+    fn ack_within(&self) -> Option<Duration> {
+        Some(Duration::from_secs(15))
     }
 
     /// There is no answer that says that an order is unknown or its amount another: the money has

@@ -135,6 +135,11 @@ impl Channel for SapoOmni {
         order::normalize(document, &self.settings.cod_payment_method_ids)
     }
 
+    fn accounts(&self) -> Vec<String> {
+        let shop = self.settings.shop_id.as_deref();
+        shop.map(webhook::shop).into_iter().collect()
+    }
+
     fn polling(&self) -> Option<&dyn Polling> {
         Some(self)
     }

@@ -201,6 +201,11 @@ impl Channel for SapoWeb {
         snapshot::normalize(document, reading)
     }
 
+    fn accounts(&self) -> Vec<String> {
+        let shop = self.settings.shop_id.as_deref();
+        shop.map(webhook::shop).into_iter().collect()
+    }
+
     fn polling(&self) -> Option<&dyn Polling> {
         Some(self)
     }

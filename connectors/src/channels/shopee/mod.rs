@@ -3,6 +3,8 @@
 //! A push is only a hint; the order is always fetched. The vendor wants 2xx with an empty body in
 //! three seconds, and counts any body as a failure.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use http::{Request, Response, StatusCode};
 use jiff::Timestamp;
@@ -14,8 +16,8 @@ use super::{Built, ChannelContext, ChannelEntry, plain_answer};
 use crate::channel::{Batches, CallContext, Channel, Fetched, Polling, Tokens, Wanted};
 use crate::feedback::{Feedback, Labels};
 use crate::inbound::{
-    Acknowledgement, Inbound, Normalized, Notice, NoticeKind, PayloadError, RawWebhook, Received,
-    Rejection, Verdict, VerifiedWebhook,
+    Acknowledgement, Inbound, Normalized, Notice, NoticeKind, Part, PayloadError, RawWebhook,
+    Received, Rejection, Verdict, VerifiedWebhook,
 };
 use crate::settings::{self, Secrets, SettingsError};
 use crate::signature;
@@ -179,7 +181,28 @@ impl Inbound for Shopee {
     }
 
     fn account(&self, message: &VerifiedWebhook) -> Option<String> {
-        push::account(message)
+        let mut shops = push::shops(message);
+        // A push about several shops belongs to none of them alone.
+        if shops.len() == 1 { shops.pop() } else { None }
+    }
+
+    /// An authorisation may be several shops': each of them gets the whole push, and finds itself
+    /// in it.
+    fn by_account(&self, message: &VerifiedWebhook) -> Vec<Part> {
+        let part = |account| Part {
+            account,
+            message: message.clone(),
+        };
+        let shops = push::shops(message);
+        if shops.is_empty() {
+            return vec![part(None)];
+        }
+        shops.into_iter().map(|shop| part(Some(shop))).collect()
+    }
+
+    /// Three seconds, the web chat two; only orders are of interest here.
+    fn ack_within(&self) -> Option<Duration> {
+        Some(Duration::from_secs(3))
     }
 
     fn acknowledge(&self, received: &Received) -> Acknowledgement {
@@ -220,6 +243,10 @@ impl Channel for Shopee {
     /// one order of it.
     fn normalize(&self, document: &[u8]) -> Normalized {
         order::normalize(document)
+    }
+
+    fn accounts(&self) -> Vec<String> {
+        vec![self.0.shop_id.to_string()]
     }
 
     fn tokens(&self) -> Option<&dyn Tokens> {

@@ -74,6 +74,11 @@ impl Polling for Shopee {
         LONGEST_S
     }
 
+    /// There is one store of lost pushes per app, and confirming empties it for all its shops.
+    fn is_app_wide(&self, kind: &str) -> bool {
+        kind == LOST_PUSH
+    }
+
     fn request(&self, kind: &str, window: &PollWindow, call: CallContext<'_>) -> Request<Bytes> {
         let path_and_query = if kind == LOST_PUSH {
             // Always the earliest hundred of the last three days: there is nothing to choose.

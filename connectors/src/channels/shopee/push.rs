@@ -165,13 +165,12 @@ pub(super) fn dedup_key(message: &VerifiedWebhook) -> String {
     )
 }
 
-pub(super) fn account(message: &VerifiedWebhook) -> Option<String> {
+/// The shops that the push is about; several for 1, 2 and 12.
+pub(super) fn shops(message: &VerifiedWebhook) -> Vec<String> {
     if message.topic() == Some(LISTED) {
-        return None;
+        return Vec::new();
     }
-    let mut shops = payload::read::<Envelope>(message.body()).ok()?.shops();
-    // A push about several shops belongs to the app, not to one of them.
-    if shops.len() == 1 { shops.pop() } else { None }
+    payload::read::<Envelope>(message.body()).map_or_else(|_| Vec::new(), |push| push.shops())
 }
 
 pub(super) fn parse(message: &VerifiedWebhook, shop_id: u64) -> Result<Vec<Notice>, PayloadError> {

@@ -4,6 +4,8 @@
 //! subscription that was made through the API; so the subscriptions are looked after and orders are
 //! polled by time of change. Sources: shopify.dev, npm `@shopify/shopify-api` 13.1.0.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Method, Request, Response};
 use jiff::Timestamp;
@@ -170,6 +172,11 @@ impl Inbound for Shopify {
         webhook::account(message)
     }
 
+    /// Five seconds with connecting; after eight failures the subscription is deleted.
+    fn ack_within(&self) -> Option<Duration> {
+        Some(Duration::from_secs(5))
+    }
+
     fn acknowledge(&self, received: &Received) -> Acknowledgement {
         plain_answer(received)
     }
@@ -204,6 +211,11 @@ impl Channel for Shopify {
     /// Takes the order alone or in the answer's envelope.
     fn normalize(&self, document: &[u8]) -> Normalized {
         snapshot::normalize(document, self.reading())
+    }
+
+    fn accounts(&self) -> Vec<String> {
+        let shop = self.settings.shop_id.as_deref();
+        shop.map(webhook::shop).into_iter().collect()
     }
 
     fn polling(&self) -> Option<&dyn Polling> {

@@ -99,6 +99,11 @@ pub(in crate::channels) fn account(message: &VerifiedWebhook) -> Option<String> 
     Some(Kept::read(message).shop).filter(|shop| shop != "-")
 }
 
+/// A shop of the settings as [`account`] names it.
+pub(in crate::channels) fn shop(configured: &str) -> String {
+    payload::word(configured)
+}
+
 /// The few fields that tell messages apart.
 #[derive(Deserialize)]
 struct Peek {
@@ -187,21 +192,28 @@ fn moment(text: &str) -> String {
     }
 }
 
-/// The notices of a message. `shop` is the only one that this channel serves, where it is named.
+/// The notices of a message. `configured` is the only shop that this channel serves, where it is
+/// named.
 ///
 /// # Errors
-/// When an order is not of the vendor's form.
+/// When an order is not of the vendor's form, or another shop's.
 pub(in crate::channels) fn parse(
     message: &VerifiedWebhook,
-    shop: Option<&str>,
+    configured: Option<&str>,
     normalize: impl Fn(&[u8]) -> Normalized,
 ) -> Result<Vec<Notice>, PayloadError> {
     let kept = Kept::read(message);
-    if shop.is_some_and(|shop| kept.shop != "-" && payload::word(shop) != kept.shop) {
-        return Ok(vec![ignored("a message of another shop")]);
-    }
     if kept.test {
         return Ok(vec![ignored("a test notification")]);
+    }
+    if configured.is_some_and(|ours| kept.shop != "-" && shop(ours) != kept.shop) {
+        // An order of another shop is a gap in the configuration, and somebody must see it.
+        return match about(&kept.topic) {
+            About::Order | About::DeletedOrder | About::PartOfOrder => {
+                Err(PayloadError::new("shop: this message is for another shop"))
+            }
+            About::Uninstalled | About::Other => Ok(vec![ignored("a message of another shop")]),
+        };
     }
     let notice = match about(&kept.topic) {
         About::Other => ignored(&format!("topic {} is not about orders", kept.topic)),

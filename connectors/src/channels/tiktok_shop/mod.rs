@@ -268,6 +268,10 @@ impl Channel for TikTokShop {
         order::normalize(document)
     }
 
+    fn accounts(&self) -> Vec<String> {
+        vec![self.0.shop_id.clone()]
+    }
+
     fn tokens(&self) -> Option<&dyn Tokens> {
         Some(self)
     }

@@ -10,6 +10,7 @@ mod oauth;
 pub mod template;
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Method, Request, Response};
@@ -176,6 +177,11 @@ impl Inbound for Zalo {
         events::account(message.body(), self.settings.oa_id.as_deref())
     }
 
+    /// Two seconds; what is answered later comes again for half a day, then the webhook is off.
+    fn ack_within(&self) -> Option<Duration> {
+        Some(Duration::from_secs(2))
+    }
+
     fn acknowledge(&self, received: &Received) -> Acknowledgement {
         plain_answer(received)
     }
@@ -202,6 +208,10 @@ impl Channel for Zalo {
         Err(PayloadError::new(
             "an Official Account has no order documents",
         ))
+    }
+
+    fn accounts(&self) -> Vec<String> {
+        self.settings.oa_id.iter().cloned().collect()
     }
 
     fn tokens(&self) -> Option<&dyn Tokens> {
