@@ -339,7 +339,7 @@ impl Call<'_> {
         let mut renewed = false;
         let mut got: Vec<Bytes> = Vec::new();
         while got.len() < MOST_STEPS {
-            match self.step(channel, &got, token.as_ref()).await {
+            match self.step(channel, &got, token.as_ref().map(tokens::Access::token)).await {
                 After::End(end) => return end,
                 After::More(part) => got.push(part),
                 After::Renew if renewed => {
@@ -348,7 +348,7 @@ impl Call<'_> {
                 }
                 After::Renew => {
                     renewed = true;
-                    token = match tokens::renew(self.gateway, channel).await {
+                    token = match tokens::renew(self.gateway, channel, token.as_ref()).await {
                         Ok(token) => Some(token),
                         Err(error) => return self.without_token(&error, !got.is_empty()),
                     };

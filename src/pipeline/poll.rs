@@ -238,7 +238,7 @@ async fn page(
     loop {
         let context = CallContext {
             now: gateway.clock.now(),
-            access_token: access.as_ref(),
+            access_token: access.as_ref().map(tokens::Access::token),
         };
         let response = ingest::send(gateway, channel, polling.request(kind, window, context))
             .await
@@ -259,7 +259,7 @@ async fn page(
             }
             Polled::Narrow => return Ok(Paged::Narrow),
             Polled::TokenExpired if !renewed => {
-                access = Some(tokens::renew(gateway, channel).await.map_err(later)?);
+                access = Some(tokens::renew(gateway, channel, access.as_ref()).await.map_err(later)?);
                 renewed = true;
             }
             Polled::TokenExpired => return Err(Failure::later("the access token is expired")),

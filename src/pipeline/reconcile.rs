@@ -423,7 +423,7 @@ async fn page(
     for attempt in 0..TRIES {
         let context = CallContext {
             now: gateway.clock.now(),
-            access_token: access.as_ref(),
+            access_token: access.as_ref().map(tokens::Access::token),
         };
         let request = polling.request(kind, window, context);
         let response = match ingest::send(gateway, channel, request).await {
@@ -438,7 +438,7 @@ async fn page(
             Ok(Polled::Page { messages, next }) => return Ok(Page::Rows(messages, next)),
             Ok(Polled::Narrow) => return Ok(Page::Narrow),
             Ok(Polled::TokenExpired) if !renewed => {
-                access = Some(tokens::renew(gateway, channel).await.map_err(no_token)?);
+                access = Some(tokens::renew(gateway, channel, access.as_ref()).await.map_err(no_token)?);
                 renewed = true;
             }
             Ok(Polled::TokenExpired) => "the access token is expired".clone_into(&mut reason),

@@ -53,6 +53,21 @@ pub enum Error {
     },
 }
 
+/// An access token, and the version of the account that it is of.
+#[derive(Debug, Clone)]
+pub struct Access {
+    token: SecretString,
+    version: i64,
+}
+
+impl Access {
+    /// The token.
+    #[must_use]
+    pub fn token(&self) -> &SecretString {
+        &self.token
+    }
+}
+
 /// The access token in force, refreshed when it is about to end; `None` for vendors that have
 /// none.
 ///
@@ -61,31 +76,41 @@ pub enum Error {
 pub async fn access(
     gateway: &Gateway,
     channel: &ChannelConfig,
-) -> Result<Option<SecretString>, Error> {
+) -> Result<Option<Access>, Error> {
     let Some(tokens) = channel.channel.tokens() else {
         return Ok(None);
     };
     let account = load(gateway, channel, tokens).await?;
     let early = tokens.refresh_early_s() * 1000;
     if account.access_expires_at.unwrap_or(0) - early > gateway.now_ms() {
-        return open(gateway, channel, account.access.as_deref()).map(Some);
+        return of(gateway, channel, &account).map(Some);
     }
     refresh(gateway, channel, tokens, account.version)
         .await
         .map(Some)
 }
 
-/// Replaces the access token after the vendor refused the one of `access`.
+/// Replaces an access token that the vendor refused. Many calls may have gone out with it: only
+/// the first of them to come here refreshes, and the others get what it got.
 ///
 /// # Errors
 /// When no new one can be had now.
-pub async fn renew(gateway: &Gateway, channel: &ChannelConfig) -> Result<SecretString, Error> {
-    let tokens = channel
-        .channel
-        .tokens()
-        .ok_or_else(|| Error::NoTokens(channel.id.clone()))?;
-    let account = load(gateway, channel, tokens).await?;
-    refresh(gateway, channel, tokens, account.version).await
+pub async fn renew(
+    gateway: &Gateway,
+    channel: &ChannelConfig,
+    refused: Option<&Access>,
+) -> Result<Access, Error> {
+    let no_tokens = || Error::NoTokens(channel.id.clone());
+    let tokens = channel.channel.tokens().ok_or_else(no_tokens)?;
+    let refused = refused.ok_or_else(no_tokens)?;
+    refresh(gateway, channel, tokens, refused.version).await
+}
+
+fn of(gateway: &Gateway, channel: &ChannelConfig, account: &Account) -> Result<Access, Error> {
+    Ok(Access {
+        token: open(gateway, channel, account.access.as_deref())?,
+        version: account.version,
+    })
 }
 
 /// The account, if it can be used at all: a refresh that the vendor has refused for good is not
@@ -173,7 +198,7 @@ async fn refresh(
     channel: &ChannelConfig,
     tokens: &dyn Tokens,
     seen_version: i64,
-) -> Result<SecretString, Error> {
+) -> Result<Access, Error> {
     // A call that is still under way must never lose its lease: a second use of a single-use
     // refresh token kills the account.
     let timeout_ms = i64::try_from(channel.calls.timeout_ms).unwrap_or(i64::MAX / 4);
@@ -196,7 +221,7 @@ async fn refresh(
         }
         let account = load(gateway, channel, tokens).await?;
         if account.version != seen_version {
-            return open(gateway, channel, account.access.as_deref());
+            return of(gateway, channel, &account);
         }
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
@@ -209,7 +234,7 @@ async fn call(
     tokens: &dyn Tokens,
     account: &Account,
     lease: &str,
-) -> Result<SecretString, Error> {
+) -> Result<Access, Error> {
     let refresh_token = match &account.refresh {
         None if !tokens.needs_refresh_token() => SecretString::default(),
         sealed => open(gateway, channel, sealed.as_deref())?,
@@ -243,7 +268,10 @@ async fn call(
                 })?;
             crash::point("tokens.after_store");
             tracing::info!(channel = channel.id, "refreshed the channel's access token");
-            Ok(pair.access)
+            Ok(Access {
+                token: pair.access,
+                version: account.version + 1,
+            })
         }
         Refreshed::Retry { reason } => {
             release(gateway, channel, lease, "ok", None).await;

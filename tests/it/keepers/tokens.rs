@@ -61,7 +61,7 @@ fn token(text: &str) -> ResponseTemplate {
 async fn access(app: &TestApp) -> Result<String, Error> {
     let channel = app.gateway.config.channel("woo-outlet").unwrap();
     let access = tokens::access(&app.gateway, channel).await?;
-    Ok(access.unwrap().expose_secret().to_owned())
+    Ok(access.unwrap().token().expose_secret().to_owned())
 }
 
 on_both! {
