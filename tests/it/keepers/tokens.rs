@@ -1,7 +1,7 @@
 //! Tokens that the keys of the configuration are enough for.
 
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
 use kenh::pipeline::tokens::{self, Error};
@@ -77,6 +77,26 @@ on_both! {
         app.clock.advance(Duration::from_secs(3_100));
         assert_eq!(access(&app).await.as_deref(), Ok("second"));
         assert_eq!(tiki.asked().await, 2);
+        app.finish().await;
+    }
+
+    async fn a_pair_is_stored_when_the_database_is_back(kind: Kind) {
+        let tiki = Tiki::start().await;
+        let app = tiki.app(kind).await;
+        tiki.answers(token("first").set_delay(Duration::from_millis(300)));
+        let outage = async {
+            app.until("the vendor is asked", || async { tiki.asked().await == 1 }).await;
+            app.rows.run("ALTER TABLE channel_account RENAME TO elsewhere").await;
+            let began = Instant::now();
+            app.until("it could not be stored", || async {
+                began.elapsed() > Duration::from_millis(700)
+            }).await;
+            app.rows.run("ALTER TABLE elsewhere RENAME TO channel_account").await;
+        };
+        let (token, ()) = tokio::join!(access(&app), outage);
+        assert_eq!(token.as_deref(), Ok("first"));
+        assert_eq!(access(&app).await.as_deref(), Ok("first"));
+        assert_eq!(tiki.asked().await, 1);
         app.finish().await;
     }
 
