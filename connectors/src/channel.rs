@@ -345,4 +345,28 @@ pub trait Polling: Debug + Send + Sync {
     ) -> Option<Request<Bytes>> {
         None
     }
+
+    /// What the vendor says to [`Polling::confirm`]; only asked by those that make that call.
+    fn read_confirm(&self, _kind: &str, _response: &Response<Bytes>) -> Confirmed {
+        Confirmed::Done
+    }
+}
+
+/// What became of a confirmation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Confirmed {
+    /// The vendor forgets the page.
+    Done,
+    /// Not now: the page will come again.
+    Retry {
+        /// Lower bound, seconds.
+        after_s: Option<u64>,
+        /// Why, safe to log.
+        reason: String,
+    },
+    /// The vendor does not take it: a person must act.
+    Refused {
+        /// Why, safe to log.
+        reason: String,
+    },
 }

@@ -66,3 +66,6 @@ CREATE TABLE subscription (
     detail       TEXT COLLATE "C",
     checked_at   BIGINT NOT NULL
 );
+
+-- Where a window of a poll begins that had to be made shorter.
+ALTER TABLE poll_position ADD COLUMN window_from BIGINT;

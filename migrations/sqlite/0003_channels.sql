@@ -112,3 +112,6 @@ CREATE TABLE subscription (
     detail       TEXT,
     checked_at   INTEGER NOT NULL
 ) STRICT;
+
+-- Where a window of a poll begins that had to be made shorter.
+ALTER TABLE poll_position ADD COLUMN window_from INTEGER;

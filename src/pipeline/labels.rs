@@ -75,7 +75,11 @@ pub async fn get(
             Labelled::Label { content_type, body } => return Ok(Label { content_type, body }),
             Labelled::NotYet => return Err(later("the channel is still making it")),
             Labelled::TokenExpired if !renewed => {
-                token = Some(tokens::renew(gateway, channel, token.as_ref()).await.map_err(no_token)?);
+                token = Some(
+                    tokens::renew(gateway, channel, token.as_ref())
+                        .await
+                        .map_err(no_token)?,
+                );
                 renewed = true;
             }
             Labelled::TokenExpired => return Err(later("the access token is expired")),

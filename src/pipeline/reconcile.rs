@@ -438,7 +438,11 @@ async fn page(
             Ok(Polled::Page { messages, next }) => return Ok(Page::Rows(messages, next)),
             Ok(Polled::Narrow) => return Ok(Page::Narrow),
             Ok(Polled::TokenExpired) if !renewed => {
-                access = Some(tokens::renew(gateway, channel, access.as_ref()).await.map_err(no_token)?);
+                access = Some(
+                    tokens::renew(gateway, channel, access.as_ref())
+                        .await
+                        .map_err(no_token)?,
+                );
                 renewed = true;
             }
             Ok(Polled::TokenExpired) => "the access token is expired".clone_into(&mut reason),
