@@ -233,7 +233,7 @@ fn renews_itself(gateway: &Gateway, account: &Account) -> bool {
 }
 
 /// An account that a person must authorise again, or soon must: its refresh token ends, the vendor
-/// has named an end, or there is nothing to refresh its access token with.
+/// has announced an end, or there is nothing to refresh its access token with.
 fn of_account(account: &Account, renews_itself: bool, now: i64) -> Option<Alarm> {
     let channel = &account.channel;
     match account.state.as_str() {
@@ -253,14 +253,16 @@ fn of_account(account: &Account, renews_itself: bool, now: i64) -> Option<Alarm>
     }
     let lasts = account.refresh.is_some() || renews_itself;
     let access_ends = account.access_expires_at.filter(|_| !lasts);
-    let end = match (account.refresh_expires_at, access_ends) {
-        (Some(one), Some(other)) => Some(one.min(other)),
-        (one, other) => one.or(other),
-    }?;
+    let ends = [
+        account.refresh_expires_at,
+        account.authorized_until,
+        access_ends,
+    ];
+    let end = ends.into_iter().flatten().min()?;
     (end - now < TOKEN_WARNING_MS).then(|| {
         alarm(
             format!("expiring/{channel}"),
-            format!("the tokens of {channel} end within 14 days"),
+            format!("the tokens or the authorisation of {channel} end within 14 days"),
         )
     })
 }
@@ -379,6 +381,7 @@ mod tests {
             refresh: refresh.then(|| vec![2]),
             access_expires_at: Some(access_ends),
             refresh_expires_at: refresh_ends,
+            authorized_until: None,
             state: "ok".to_owned(),
             detail: None,
             version: 1,

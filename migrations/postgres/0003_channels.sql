@@ -69,3 +69,6 @@ CREATE TABLE subscription (
 
 -- Where a window of a poll begins that had to be made shorter.
 ALTER TABLE poll_position ADD COLUMN window_from BIGINT;
+
+-- When the authorisation itself ends, as the vendor has announced; no refresh makes it longer.
+ALTER TABLE channel_account ADD COLUMN authorized_until BIGINT;
