@@ -72,3 +72,6 @@ ALTER TABLE poll_position ADD COLUMN window_from BIGINT;
 
 -- When the authorisation itself ends, as the vendor has announced; no refresh makes it longer.
 ALTER TABLE channel_account ADD COLUMN authorized_until BIGINT;
+
+-- Whether a transfer was reported before, in another message.
+CREATE INDEX notice_payment ON notice (channel, key, message_seq) WHERE kind = 'payment';

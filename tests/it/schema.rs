@@ -249,6 +249,7 @@ on_both! {
             "DROP TABLE live", "DROP TABLE found_by_poll", "DROP TABLE subscription",
             "ALTER TABLE poll_position DROP COLUMN window_from",
             "ALTER TABLE channel_account DROP COLUMN authorized_until",
+            "DROP INDEX notice_payment",
             "DELETE FROM _sqlx_migrations WHERE version > 1",
             "INSERT INTO orders (id, code, channel, connector, external_id, status, lifecycle, payment, \
              fulfillment, currency, grand_total, amount_due, placed_at, received_at, updated_at, version, doc) \
