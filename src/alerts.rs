@@ -22,13 +22,16 @@ use crate::outbound::limits::BreakerState;
 use crate::outbound::{GateKey, SendOptions};
 use crate::pipeline::keepers::subscriptions::BROKEN;
 use crate::store::accounts::Account;
-use crate::store::{Error, accounts, alarms, questions, rejections, subscriptions};
+use crate::store::{Error, accounts, alarms, polls, questions, rejections, subscriptions};
 
 /// How often the conditions are read.
 const EVERY: Duration = Duration::from_secs(10);
 
 /// Tokens are alarmed this long before they end.
 const TOKEN_WARNING_MS: i64 = 14 * 86_400_000;
+
+/// A poll is alarmed when it came to no end for so many of its intervals.
+const INTERVALS: i64 = 3;
 
 /// Questions about payments that fail for so long are alarmed.
 const QUESTIONS_FAIL_MS: i64 = 600_000;
@@ -197,6 +200,7 @@ pub async fn conditions(gateway: &Gateway) -> Result<Vec<Alarm>, Error> {
             .filter_map(|account| of_account(account, renews_itself(gateway, account), now)),
     );
     found.extend(of_channels(gateway, now).await?);
+    found.extend(of_polls(gateway, now).await?);
     for target in &gateway.config.targets {
         let open = gateway
             .gates
@@ -265,6 +269,38 @@ fn of_account(account: &Account, renews_itself: bool, now: i64) -> Option<Alarm>
             format!("the tokens or the authorisation of {channel} end within 14 days"),
         )
     })
+}
+
+/// Polls that have come to no end for several intervals: they fail, or nobody runs them.
+async fn of_polls(gateway: &Gateway, now: i64) -> Result<Vec<Alarm>, Error> {
+    let mut found = Vec::new();
+    for position in polls::all(&gateway.db).await? {
+        let channel = gateway.config.channel(&position.channel);
+        let polling = channel
+            .filter(|channel| channel.enabled)
+            .and_then(|channel| channel.channel.polling());
+        let Some(polling) = polling.filter(|p| p.kinds().contains(&position.kind.as_str())) else {
+            continue;
+        };
+        let longest = polling.every_s(&position.kind) * 1000 * INTERVALS;
+        // One that is catching up after a long pause, page by page, is at work.
+        let stands = position.last_error.is_some() || now - position.updated_at > longest;
+        if stands && now - position.watermark > longest {
+            let reason = position.last_error.as_deref().unwrap_or("nobody polls");
+            found.push(alarm(
+                format!("polling/{}", position.channel),
+                format!(
+                    "the poll `{}` of {} has come to no end since {}: {reason}",
+                    position.kind,
+                    position.channel,
+                    crate::pipeline::deliver::at(position.watermark),
+                ),
+            ));
+        }
+    }
+    // A channel is alarmed once, whichever of its polls stands.
+    found.dedup_by(|one, before| one.key == before.key);
+    Ok(found)
 }
 
 /// Channels that bring nothing, whose subscription is broken, or that cannot be asked.

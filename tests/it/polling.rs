@@ -3,9 +3,11 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use connectors::channel::TokenPair;
 use jiff::Timestamp;
+use kenh::alerts;
 use kenh::clock::Clock;
 use kenh::config::ChannelConfig;
 use kenh::pipeline::{poll, tokens};
@@ -56,6 +58,13 @@ async fn list(app: &TestApp, page: impl Fn(&str) -> ResponseTemplate + Send + Sy
         .await;
 }
 
+/// What is alarmed of Shopee's polls.
+async fn alarmed(app: &TestApp) -> Vec<String> {
+    let mut standing = alerts::conditions(&app.gateway).await.unwrap();
+    standing.retain(|alarm| alarm.key == "polling/shopee-vn");
+    standing.into_iter().map(|alarm| alarm.text).collect()
+}
+
 /// A store of lost pushes that never gets smaller.
 async fn loses(app: &TestApp, confirmed: ResponseTemplate) {
     let push = json!({
@@ -80,7 +89,9 @@ async fn loses(app: &TestApp, confirmed: ResponseTemplate) {
 
 async fn asked(app: &TestApp, wanted: &str) -> usize {
     let all = app.shopee.received_requests().await.unwrap();
-    all.iter().filter(|request| request.url.path() == wanted).count()
+    all.iter()
+        .filter(|request| request.url.path() == wanted)
+        .count()
 }
 
 /// A shop at Lazada in which so much changed that a window may be `longest_s` long and no longer.
@@ -98,7 +109,12 @@ impl Busy {
         Mock::given(method("GET"))
             .and(path("/orders/get"))
             .respond_with(move |request: &Request| {
-                let at = |name| parameter(request, name).parse::<Timestamp>().unwrap().as_second();
+                let at = |name| {
+                    parameter(request, name)
+                        .parse::<Timestamp>()
+                        .unwrap()
+                        .as_second()
+                };
                 let (from, to) = (at("update_after"), at("update_before"));
                 let mut seen = seen.lock().unwrap();
                 let total = if to - from > longest_s {
@@ -136,7 +152,9 @@ impl Busy {
         };
         let sealed = tokens::seal_pair(&app.gateway.keys, "woo-outlet", &pair);
         let now = app.gateway.now_ms();
-        accounts::import(&app.gateway.db, "woo-outlet", now, &sealed).await.unwrap();
+        accounts::import(&app.gateway.db, "woo-outlet", now, &sealed)
+            .await
+            .unwrap();
         app
     }
 
@@ -288,6 +306,35 @@ on_both! {
         turn_of(&app, &shop(&app), "lost_push").await.unwrap_err();
         assert_eq!(asked(&app, LOST).await, 2);
         app.settle().await;
+        app.finish().await;
+    }
+
+    async fn a_poll_that_comes_to_no_end_is_alarmed(kind: Kind) {
+        let app = TestApp::start(kind).await;
+        let mended = Arc::new(AtomicBool::new(false));
+        let answers = Arc::clone(&mended);
+        list(&app, move |_| {
+            if answers.load(Ordering::SeqCst) {
+                return rows(&[], None);
+            }
+            ResponseTemplate::new(200).set_body_json(json!({
+                "error": "error_permission", "message": "no", "request_id": "r",
+            }))
+        }).await;
+        turn(&app).await.unwrap_err();
+        assert!(alarmed(&app).await.is_empty(), "it may pass");
+        app.clock.advance(Duration::from_secs(901));
+        turn(&app).await.unwrap_err();
+        let told = alarmed(&app).await;
+        assert_eq!(told.len(), 1, "{told:?}");
+        assert!(told[0].contains("`orders` of shopee-vn") && told[0].contains("error_permission"), "{told:?}");
+
+        mended.store(true, Ordering::SeqCst);
+        turn(&app).await.unwrap();
+        assert!(alarmed(&app).await.is_empty());
+        // Nobody runs it at all.
+        app.clock.advance(Duration::from_secs(901));
+        assert_eq!(alarmed(&app).await.len(), 1);
         app.finish().await;
     }
 
