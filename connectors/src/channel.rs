@@ -233,9 +233,6 @@ pub trait Tokens: Debug + Send + Sync {
     /// Reads its answer.
     fn read_refresh(&self, response: &Response<Bytes>, now: Timestamp) -> Refreshed;
 
-    /// A refresh token works once: a lost answer needs a person.
-    fn single_use(&self) -> bool;
-
     /// Whether a new access token takes a refresh token; `false`: the keys of the configuration
     /// are enough, and nobody needs to import a first pair.
     fn needs_refresh_token(&self) -> bool {

@@ -75,3 +75,7 @@ ALTER TABLE channel_account ADD COLUMN authorized_until BIGINT;
 
 -- Whether a transfer was reported before, in another message.
 CREATE INDEX notice_payment ON notice (channel, key, message_seq) WHERE kind = 'payment';
+
+-- Written and never read: the old refresh token stays where it is until the new pair is stored.
+ALTER TABLE channel_account DROP COLUMN previous;
+ALTER TABLE channel_account DROP COLUMN attempt_at;

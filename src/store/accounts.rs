@@ -91,7 +91,7 @@ pub async fn import(db: &Db, channel: &str, now: i64, pair: &SealedPair) -> Resu
     .push(", 'ok', 1, ")
     .bind(now)
     .push(
-        ") ON CONFLICT (channel) DO UPDATE SET previous = channel_account.refresh, access = excluded.access, \
+        ") ON CONFLICT (channel) DO UPDATE SET access = excluded.access, \
          refresh = excluded.refresh, access_expires_at = excluded.access_expires_at, \
          refresh_expires_at = excluded.refresh_expires_at, authorized_until = NULL, state = 'ok', detail = NULL, \
          version = channel_account.version + 1, lease_token = NULL, lease_until = 0, updated_at = excluded.updated_at",
@@ -138,8 +138,6 @@ pub async fn claim(
         .bind(lease)
         .push(", lease_until = ")
         .bind(until)
-        .push(", attempt_at = ")
-        .bind(now)
         .push(" WHERE channel = ")
         .bind(channel)
         .push(" AND version = ")
@@ -164,7 +162,7 @@ pub async fn store_pair(
     now: i64,
     pair: &SealedPair,
 ) -> Result<(), Error> {
-    let changed = Sql::new("UPDATE channel_account SET previous = refresh, access = ")
+    let changed = Sql::new("UPDATE channel_account SET access = ")
         .bind(pair.access.clone())
         .push(", refresh = COALESCE(")
         .bind(pair.refresh.clone())

@@ -250,6 +250,8 @@ on_both! {
             "ALTER TABLE poll_position DROP COLUMN window_from",
             "ALTER TABLE channel_account DROP COLUMN authorized_until",
             "DROP INDEX notice_payment",
+            "ALTER TABLE channel_account ADD COLUMN previous TEXT",
+            "ALTER TABLE channel_account ADD COLUMN attempt_at TEXT",
             "DELETE FROM _sqlx_migrations WHERE version > 1",
             "INSERT INTO orders (id, code, channel, connector, external_id, status, lifecycle, payment, \
              fulfillment, currency, grand_total, amount_due, placed_at, received_at, updated_at, version, doc) \
