@@ -339,9 +339,15 @@ impl Call<'_> {
         let mut renewed = false;
         let mut got: Vec<Bytes> = Vec::new();
         while got.len() < MOST_STEPS {
-            match self.step(channel, &got, token.as_ref().map(tokens::Access::token)).await {
+            match self
+                .step(channel, &got, token.as_ref().map(tokens::Access::token))
+                .await
+            {
                 After::End(end) => return end,
-                After::More(part) => got.push(part),
+                After::More(part) => {
+                    crash::point("deliver.between_steps");
+                    got.push(part);
+                }
                 After::Renew if renewed => {
                     let begun = self.task.unknown || !got.is_empty();
                     return self.again(None, begun, "the access token is expired".to_owned());

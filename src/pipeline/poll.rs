@@ -268,6 +268,7 @@ async fn page(
                 let found = keep(gateway, channel, &messages).await?;
                 // Only now, when the page is durable, may the vendor forget it.
                 if let Some(confirm) = polling.confirm(kind, &response, context) {
+                    crash::point("poll.before_confirm");
                     let answer = ingest::send(gateway, channel, confirm)
                         .await
                         .map_err(|(after_s, reason)| Failure::Later { after_s, reason })?;
@@ -283,7 +284,11 @@ async fn page(
             }
             Polled::Narrow => return Ok(Paged::Narrow),
             Polled::TokenExpired if !renewed => {
-                access = Some(tokens::renew(gateway, channel, access.as_ref()).await.map_err(later)?);
+                access = Some(
+                    tokens::renew(gateway, channel, access.as_ref())
+                        .await
+                        .map_err(later)?,
+                );
                 renewed = true;
             }
             Polled::TokenExpired => return Err(Failure::later("the access token is expired")),

@@ -1,9 +1,10 @@
 //! Short-lived access tokens of channels.
 //!
 //! One refresh per account at a time, under a lease in the account's row. The new pair is stored
-//! before its first use; the old refresh token stays beside it. If the process dies after the
-//! vendor answered and before the pair was stored, a single-use refresh token is lost: the next
-//! refresh is refused, the account is marked, and a person must authorise again.
+//! before its first use. If the process dies after the vendor answered and before the pair was
+//! stored, the next refresh goes out with the old refresh token: a vendor that still takes it gives
+//! another pair, one that does not refuses it, and the account is marked at once so that a person
+//! authorises it again. Nothing else is lost: whatever needs the token waits.
 //!
 //! Where the keys of the configuration are enough for a new access token (client credentials), the
 //! account makes itself at the first call, under the same lease, and a refusal is tried again after
@@ -81,10 +82,7 @@ impl Access {
 ///
 /// # Errors
 /// When there is none and none can be had now.
-pub async fn access(
-    gateway: &Gateway,
-    channel: &ChannelConfig,
-) -> Result<Option<Access>, Error> {
+pub async fn access(gateway: &Gateway, channel: &ChannelConfig) -> Result<Option<Access>, Error> {
     let Some(tokens) = channel.channel.tokens() else {
         return Ok(None);
     };
@@ -182,11 +180,7 @@ pub fn place(channel: &str) -> String {
 
 /// Seals a pair for the account's row.
 #[must_use]
-pub fn seal_pair(
-    keys: &KeyRing,
-    channel: &str,
-    pair: &TokenPair,
-) -> SealedPair {
+pub fn seal_pair(keys: &KeyRing, channel: &str, pair: &TokenPair) -> SealedPair {
     let place = place(channel);
     SealedPair {
         access: keys.seal(pair.access.expose_secret().as_bytes(), place.as_bytes()),
@@ -258,8 +252,7 @@ impl Attempt {
         let lease_ends = Instant::now() + Duration::from_millis(self.lease_ms.unsigned_abs());
         let claimed =
             accounts::claim(&self.db, &channel.id, &self.lease, seen_version, now, until).await;
-        let claimed =
-            claimed.map_err(|error| later(channel, crate::telemetry::chain(&error)))?;
+        let claimed = claimed.map_err(|error| later(channel, crate::telemetry::chain(&error)))?;
         match claimed {
             Some(account) => self.call(tokens, &account, lease_ends).await.map(Some),
             None => Ok(None),
@@ -292,6 +285,7 @@ impl Attempt {
         };
         match refreshed {
             Refreshed::Pair(pair) => {
+                crash::point("tokens.after_answer");
                 let sealed = seal_pair(&self.keys, &channel.id, &pair);
                 self.store(&sealed, lease_ends).await.map_err(|error| {
                     let error = crate::telemetry::chain(&error);
@@ -362,9 +356,7 @@ impl Attempt {
     async fn release(&self, state: &str, detail: Option<&str>) {
         let now = self.clock.now_ms();
         let id = &self.channel.id;
-        if let Err(error) =
-            accounts::release(&self.db, id, &self.lease, now, state, detail).await
-        {
+        if let Err(error) = accounts::release(&self.db, id, &self.lease, now, state, detail).await {
             tracing::warn!(channel = id, error = %crate::telemetry::chain(&error), "could not release a token lease; it will expire");
         }
     }
