@@ -22,13 +22,16 @@ use crate::outbound::limits::BreakerState;
 use crate::outbound::{GateKey, SendOptions};
 use crate::pipeline::keepers::subscriptions::BROKEN;
 use crate::store::accounts::Account;
-use crate::store::{Error, accounts, alarms, questions, rejections, subscriptions};
+use crate::store::{Error, accounts, alarms, polls, questions, rejections, subscriptions};
 
 /// How often the conditions are read.
 const EVERY: Duration = Duration::from_secs(10);
 
 /// Tokens are alarmed this long before they end.
 const TOKEN_WARNING_MS: i64 = 14 * 86_400_000;
+
+/// A poll is alarmed when it came to no end for so many of its intervals.
+const INTERVALS: i64 = 3;
 
 /// Questions about payments that fail for so long are alarmed.
 const QUESTIONS_FAIL_MS: i64 = 600_000;
@@ -197,6 +200,7 @@ pub async fn conditions(gateway: &Gateway) -> Result<Vec<Alarm>, Error> {
             .filter_map(|account| of_account(account, renews_itself(gateway, account), now)),
     );
     found.extend(of_channels(gateway, now).await?);
+    found.extend(of_polls(gateway, now).await?);
     for target in &gateway.config.targets {
         let open = gateway
             .gates
@@ -233,7 +237,7 @@ fn renews_itself(gateway: &Gateway, account: &Account) -> bool {
 }
 
 /// An account that a person must authorise again, or soon must: its refresh token ends, the vendor
-/// has named an end, or there is nothing to refresh its access token with.
+/// has announced an end, or there is nothing to refresh its access token with.
 fn of_account(account: &Account, renews_itself: bool, now: i64) -> Option<Alarm> {
     let channel = &account.channel;
     match account.state.as_str() {
@@ -253,16 +257,50 @@ fn of_account(account: &Account, renews_itself: bool, now: i64) -> Option<Alarm>
     }
     let lasts = account.refresh.is_some() || renews_itself;
     let access_ends = account.access_expires_at.filter(|_| !lasts);
-    let end = match (account.refresh_expires_at, access_ends) {
-        (Some(one), Some(other)) => Some(one.min(other)),
-        (one, other) => one.or(other),
-    }?;
+    let ends = [
+        account.refresh_expires_at,
+        account.authorized_until,
+        access_ends,
+    ];
+    let end = ends.into_iter().flatten().min()?;
     (end - now < TOKEN_WARNING_MS).then(|| {
         alarm(
             format!("expiring/{channel}"),
-            format!("the tokens of {channel} end within 14 days"),
+            format!("the tokens or the authorisation of {channel} end within 14 days"),
         )
     })
+}
+
+/// Polls that have come to no end for several intervals: they fail, or nobody runs them.
+async fn of_polls(gateway: &Gateway, now: i64) -> Result<Vec<Alarm>, Error> {
+    let mut found = Vec::new();
+    for position in polls::all(&gateway.db).await? {
+        let channel = gateway.config.channel(&position.channel);
+        let polling = channel
+            .filter(|channel| channel.enabled)
+            .and_then(|channel| channel.channel.polling());
+        let Some(polling) = polling.filter(|p| p.kinds().contains(&position.kind.as_str())) else {
+            continue;
+        };
+        let longest = polling.every_s(&position.kind) * 1000 * INTERVALS;
+        // One that is catching up after a long pause, page by page, is at work.
+        let stands = position.last_error.is_some() || now - position.updated_at > longest;
+        if stands && now - position.watermark > longest {
+            let reason = position.last_error.as_deref().unwrap_or("nobody polls");
+            found.push(alarm(
+                format!("polling/{}", position.channel),
+                format!(
+                    "the poll `{}` of {} has come to no end since {}: {reason}",
+                    position.kind,
+                    position.channel,
+                    crate::pipeline::deliver::at(position.watermark),
+                ),
+            ));
+        }
+    }
+    // A channel is alarmed once, whichever of its polls stands.
+    found.dedup_by(|one, before| one.key == before.key);
+    Ok(found)
 }
 
 /// Channels that bring nothing, whose subscription is broken, or that cannot be asked.
@@ -379,6 +417,7 @@ mod tests {
             refresh: refresh.then(|| vec![2]),
             access_expires_at: Some(access_ends),
             refresh_expires_at: refresh_ends,
+            authorized_until: None,
             state: "ok".to_owned(),
             detail: None,
             version: 1,

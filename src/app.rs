@@ -153,7 +153,7 @@ pub async fn assemble(parts: Parts) -> Result<Assembled, Error> {
     if config.security.keys.is_empty() {
         return Err(Error::NoKeys);
     }
-    let keys = KeyRing::new(&config.security.keys)?;
+    let keys = Arc::new(KeyRing::new(&config.security.keys)?);
     let doors = doors(&config, &clock);
     let metrics = Arc::new(Metrics::new(Names {
         channels: doors

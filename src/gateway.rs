@@ -64,7 +64,7 @@ pub struct Gateway {
     /// Ids.
     pub ids: SharedIds,
     /// Field encryption and keyed hashes.
-    pub keys: KeyRing,
+    pub keys: Arc<KeyRing>,
     /// Numbers for operators.
     pub metrics: Arc<Metrics>,
     /// The only thing that sends.

@@ -240,9 +240,6 @@ pub trait Tokens: Debug + Send + Sync {
     /// Reads its answer.
     fn read_refresh(&self, response: &Response<Bytes>, now: Timestamp) -> Refreshed;
 
-    /// A refresh token works once: a lost answer needs a person.
-    fn single_use(&self) -> bool;
-
     /// Whether a new access token takes a refresh token; `false`: the keys of the configuration
     /// are enough, and nobody needs to import a first pair.
     fn needs_refresh_token(&self) -> bool {
@@ -358,4 +355,28 @@ pub trait Polling: Debug + Send + Sync {
     ) -> Option<Request<Bytes>> {
         None
     }
+
+    /// What the vendor says to [`Polling::confirm`]; only asked by those that make that call.
+    fn read_confirm(&self, _kind: &str, _response: &Response<Bytes>) -> Confirmed {
+        Confirmed::Done
+    }
+}
+
+/// What became of a confirmation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Confirmed {
+    /// The vendor forgets the page.
+    Done,
+    /// Not now: the page will come again.
+    Retry {
+        /// Lower bound, seconds.
+        after_s: Option<u64>,
+        /// Why, safe to log.
+        reason: String,
+    },
+    /// The vendor does not take it: a person must act.
+    Refused {
+        /// Why, safe to log.
+        reason: String,
+    },
 }

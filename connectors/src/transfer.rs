@@ -116,13 +116,14 @@ impl Incoming {
         }
     }
 
-    /// [`Self::payments`] as notices.
+    /// [`Self::payments`] as notices. Their key is the transaction's, so that what a push and the
+    /// list say of one transfer is seen to be the same, also where it names no order.
     #[must_use]
     pub fn notices(&self, trust: Trust) -> Vec<Notice> {
         self.payments(trust)
             .into_iter()
             .map(|payment| Notice {
-                key: Some(payment.reference.clone()).filter(|reference| !reference.is_empty()),
+                key: Some(self.id.clone()),
                 body: NoticeBody::Payment(payment),
             })
             .collect()
@@ -246,7 +247,7 @@ mod tests {
         };
         assert_eq!((&*first.reference, first.state), (one, Suspect));
         let unmatched = incoming(Matched::Nothing).notices(Trust::Confirmed);
-        assert_eq!(unmatched[0].key, None);
+        assert_eq!(unmatched[0].key.as_deref(), Some("90000001"));
     }
 
     proptest! {

@@ -66,3 +66,16 @@ CREATE TABLE subscription (
     detail       TEXT COLLATE "C",
     checked_at   BIGINT NOT NULL
 );
+
+-- Where a window of a poll begins that had to be made shorter.
+ALTER TABLE poll_position ADD COLUMN window_from BIGINT;
+
+-- When the authorisation itself ends, as the vendor has announced; no refresh makes it longer.
+ALTER TABLE channel_account ADD COLUMN authorized_until BIGINT;
+
+-- Whether a transfer was reported before, in another message.
+CREATE INDEX notice_payment ON notice (channel, key, message_seq) WHERE kind = 'payment';
+
+-- Written and never read: the old refresh token stays where it is until the new pair is stored.
+ALTER TABLE channel_account DROP COLUMN previous;
+ALTER TABLE channel_account DROP COLUMN attempt_at;

@@ -113,6 +113,9 @@ struct AccountHealth {
     /// When the refresh token ends: a person must authorise again before.
     #[schema(value_type = Option<String>, format = DateTime)]
     refresh_expires_at: Option<Timestamp>,
+    /// When the authorisation itself ends, as the vendor has announced: no refresh puts it off.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    authorized_until: Option<Timestamp>,
     /// Last change.
     #[schema(value_type = String, format = DateTime)]
     updated_at: Timestamp,
@@ -125,6 +128,7 @@ impl From<Account> for AccountHealth {
             detail: account.detail,
             access_expires_at: account.access_expires_at.map(time),
             refresh_expires_at: account.refresh_expires_at.map(time),
+            authorized_until: account.authorized_until.map(time),
             updated_at: time(account.updated_at),
         }
     }

@@ -339,16 +339,22 @@ impl Call<'_> {
         let mut renewed = false;
         let mut got: Vec<Bytes> = Vec::new();
         while got.len() < MOST_STEPS {
-            match self.step(channel, &got, token.as_ref()).await {
+            match self
+                .step(channel, &got, token.as_ref().map(tokens::Access::token))
+                .await
+            {
                 After::End(end) => return end,
-                After::More(part) => got.push(part),
+                After::More(part) => {
+                    crash::point("deliver.between_steps");
+                    got.push(part);
+                }
                 After::Renew if renewed => {
                     let begun = self.task.unknown || !got.is_empty();
                     return self.again(None, begun, "the access token is expired".to_owned());
                 }
                 After::Renew => {
                     renewed = true;
-                    token = match tokens::renew(self.gateway, channel).await {
+                    token = match tokens::renew(self.gateway, channel, token.as_ref()).await {
                         Ok(token) => Some(token),
                         Err(error) => return self.without_token(&error, !got.is_empty()),
                     };

@@ -511,9 +511,10 @@ pub(super) async fn go_on(
         .map_err(NotAsked::Token)?;
     let mut renewed = false;
     loop {
-        match ask_once(gateway, channel, what, &parts, token.as_ref()).await? {
+        let access = token.as_ref().map(tokens::Access::token);
+        match ask_once(gateway, channel, what, &parts, access).await? {
             Fetched::TokenExpired if !renewed => {
-                let fresh = tokens::renew(gateway, channel)
+                let fresh = tokens::renew(gateway, channel, token.as_ref())
                     .await
                     .map_err(NotAsked::Token)?;
                 token = Some(fresh);

@@ -62,7 +62,7 @@ pub async fn get(
     while got.len() < MOST_CALLS {
         let context = CallContext {
             now: gateway.clock.now(),
-            access_token: token.as_ref(),
+            access_token: token.as_ref().map(tokens::Access::token),
         };
         let request = labels
             .request(wanted, &got, context)
@@ -75,7 +75,11 @@ pub async fn get(
             Labelled::Label { content_type, body } => return Ok(Label { content_type, body }),
             Labelled::NotYet => return Err(later("the channel is still making it")),
             Labelled::TokenExpired if !renewed => {
-                token = Some(tokens::renew(gateway, channel).await.map_err(no_token)?);
+                token = Some(
+                    tokens::renew(gateway, channel, token.as_ref())
+                        .await
+                        .map_err(no_token)?,
+                );
                 renewed = true;
             }
             Labelled::TokenExpired => return Err(later("the access token is expired")),

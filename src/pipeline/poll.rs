@@ -7,7 +7,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use connectors::channel::{CallContext, PollWindow, Polled, Polling};
+use connectors::channel::{CallContext, Confirmed, PollWindow, Polled, Polling};
 use connectors::inbound::VerifiedWebhook;
 use futures_util::future::join_all;
 
@@ -50,8 +50,8 @@ pub async fn run(gateway: Arc<Gateway>, channel: ChannelConfig, kind: &'static s
     }
 }
 
-/// One turn: nothing if it is not due or another worker has it, else one whole window; how long
-/// to wait for the next.
+/// One turn: nothing if it is not due or another worker has it, else window after window up to
+/// now; how long to wait for the next.
 ///
 /// # Errors
 /// In words that are safe to log.
@@ -188,36 +188,53 @@ async fn window(
     moved: &mut bool,
 ) -> Result<(), Failure> {
     let now = gateway.now_ms();
-    let from = position.watermark - polling.overlap_s(kind) * 1000;
     let longest = polling.longest_window_s(kind).saturating_mul(1000);
-    let mut to = position
-        .window_to
-        .unwrap_or_else(|| now.min(from.saturating_add(longest)));
-    let mut window = PollWindow {
-        from: deliver::at(from),
-        to: deliver::at(to),
-        cursor: position.cursor.clone(),
-    };
+    let end = |from: i64| now.min(from.saturating_add(longest));
+    let mut watermark = position.watermark;
+    let mut from = position
+        .window_from
+        .unwrap_or(watermark - polling.overlap_s(kind) * 1000);
+    let mut to = position.window_to.unwrap_or_else(|| end(from));
+    let mut cursor = position.cursor.clone();
     loop {
+        let window = PollWindow {
+            from: deliver::at(from),
+            to: deliver::at(to),
+            cursor: cursor.take(),
+        };
+        let asked = window.cursor.clone();
         let (found, next) = match page(gateway, owner, polling, kind, &window).await? {
             Paged::Kept { found, next } => (found, next),
             Paged::Narrow => {
                 to = narrower(from, to)?;
-                window.to = deliver::at(to);
-                window.cursor = None;
                 continue;
             }
         };
+        if next.is_some() && next == asked {
+            // Going on would ask for the same page for ever.
+            let reason = "the vendor names the page that was just read as the next one";
+            return Err(Failure::Refused(reason.to_owned()));
+        }
         crash::point("poll.before_position");
-        let done = next.is_none();
+        let mut goes_on = true;
+        if next.is_none() {
+            // A window that had to be made shorter may end within the overlap: the watermark stays
+            // then, and what is left of the turn begins where this window ended.
+            watermark = watermark.max(to);
+            goes_on = to < now;
+            from = to;
+            to = end(from);
+        }
+        let within = |at: i64| goes_on.then_some(at);
         polls::advance(
             &gateway.db,
             owner.id(),
             kind,
             token,
             &polls::Step {
-                watermark: if done { to } else { position.watermark },
-                window_to: if done { None } else { Some(to) },
+                watermark,
+                window_from: within(from),
+                window_to: within(to),
                 cursor: next.clone(),
                 found,
                 now: gateway.now_ms(),
@@ -226,10 +243,10 @@ async fn window(
         )
         .await?;
         *moved = true;
-        if done || gateway.shutdown.is_triggered() {
+        if !goes_on || gateway.shutdown.is_triggered() {
             return Ok(());
         }
-        window.cursor = next;
+        cursor = next;
     }
 }
 
@@ -267,7 +284,7 @@ async fn page(
     loop {
         let context = CallContext {
             now: gateway.clock.now(),
-            access_token: access.as_ref(),
+            access_token: access.as_ref().map(tokens::Access::token),
         };
         let response = ingest::send(gateway, channel, polling.request(kind, window, context))
             .await
@@ -280,15 +297,27 @@ async fn page(
                 let found = keep(gateway, owner, &messages).await?;
                 // Only now, when the page is durable, may the vendor forget it.
                 if let Some(confirm) = polling.confirm(kind, &response, context) {
-                    ingest::send(gateway, channel, confirm)
+                    crash::point("poll.before_confirm");
+                    let answer = ingest::send(gateway, channel, confirm)
                         .await
                         .map_err(|(after_s, reason)| Failure::Later { after_s, reason })?;
+                    match polling.read_confirm(kind, &answer) {
+                        Confirmed::Done => {}
+                        Confirmed::Retry { after_s, reason } => {
+                            return Err(Failure::Later { after_s, reason });
+                        }
+                        Confirmed::Refused { reason } => return Err(Failure::Refused(reason)),
+                    }
                 }
                 return Ok(Paged::Kept { found, next });
             }
             Polled::Narrow => return Ok(Paged::Narrow),
             Polled::TokenExpired if !renewed => {
-                access = Some(tokens::renew(gateway, channel).await.map_err(later)?);
+                access = Some(
+                    tokens::renew(gateway, channel, access.as_ref())
+                        .await
+                        .map_err(later)?,
+                );
                 renewed = true;
             }
             Polled::TokenExpired => return Err(Failure::later("the access token is expired")),

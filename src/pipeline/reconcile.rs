@@ -115,7 +115,9 @@ enum What {
     Order(Box<Snapshot>),
     /// Only its name: the document has to be fetched.
     Name,
-    /// A payment or anything else that is known by its message alone.
+    /// A payment, known by its transaction: the push that reported it has another key.
+    Payment,
+    /// Anything else that is known by its message alone.
     Other,
     Unreadable(String),
 }
@@ -234,8 +236,8 @@ fn read(channel: &ChannelConfig, message: &VerifiedWebhook) -> Vec<(String, What
             } => Some((external_id, What::Order(snapshot))),
             NoticeBody::Order { external_id, .. } => Some((external_id, What::Name)),
             NoticeBody::Ignored { .. } => None,
-            NoticeBody::Payment(_)
-            | NoticeBody::Rating(_)
+            NoticeBody::Payment(payment) => Some((payment.transaction, What::Payment)),
+            NoticeBody::Rating(_)
             | NoticeBody::Conversation(_)
             | NoticeBody::Call(_)
             | NoticeBody::Fulfillment(_)
@@ -297,7 +299,7 @@ async fn heads(
     };
     let context = CallContext {
         now: gateway.clock.now(),
-        access_token: access.as_ref(),
+        access_token: access.as_ref().map(tokens::Access::token),
     };
     let Some(request) = batches.request(&names, context) else {
         return HashMap::new();
@@ -321,6 +323,10 @@ async fn compare(
     let snapshot = match what {
         What::Unreadable(reason) => return Ok(Some(FindingKind::Unreadable(reason))),
         What::Order(snapshot) => snapshot,
+        What::Payment => {
+            let known = messages::is_payment_known(&gateway.db, &channel.id, id).await?;
+            return Ok((!known).then_some(FindingKind::Missing));
+        }
         What::Other => {
             let key = channel.channel.dedup_key(message);
             let known = messages::is_known(&gateway.db, &channel.id, &key).await?;
@@ -423,7 +429,7 @@ async fn page(
     for attempt in 0..TRIES {
         let context = CallContext {
             now: gateway.clock.now(),
-            access_token: access.as_ref(),
+            access_token: access.as_ref().map(tokens::Access::token),
         };
         let request = polling.request(kind, window, context);
         let response = match ingest::send(gateway, channel, request).await {
@@ -438,7 +444,11 @@ async fn page(
             Ok(Polled::Page { messages, next }) => return Ok(Page::Rows(messages, next)),
             Ok(Polled::Narrow) => return Ok(Page::Narrow),
             Ok(Polled::TokenExpired) if !renewed => {
-                access = Some(tokens::renew(gateway, channel).await.map_err(no_token)?);
+                access = Some(
+                    tokens::renew(gateway, channel, access.as_ref())
+                        .await
+                        .map_err(no_token)?,
+                );
                 renewed = true;
             }
             Ok(Polled::TokenExpired) => "the access token is expired".clone_into(&mut reason),

@@ -298,7 +298,9 @@ pub async fn refresh_gauges(gateway: &Gateway) -> Result<(), Error> {
         }
     }
     for account in accounts::all(&gateway.db).await? {
-        if let Some(end) = account.refresh_expires_at.or(account.access_expires_at) {
+        let tokens = account.refresh_expires_at.or(account.access_expires_at);
+        let ends = [tokens, account.authorized_until];
+        if let Some(end) = ends.into_iter().flatten().min() {
             gateway
                 .metrics
                 .set_token_expiry(&account.channel, (end - now) / 1000);

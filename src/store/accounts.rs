@@ -19,6 +19,8 @@ pub struct Account {
     pub access_expires_at: Option<i64>,
     /// When the refresh token ends, milliseconds.
     pub refresh_expires_at: Option<i64>,
+    /// When the authorisation itself ends, as the vendor has announced, milliseconds.
+    pub authorized_until: Option<i64>,
     /// `ok`, `reauthorize`, `expiring`, `revoked`.
     pub state: String,
     /// Words beside the state.
@@ -42,7 +44,7 @@ pub struct SealedPair {
     pub refresh_expires_at: Option<i64>,
 }
 
-const COLUMNS: &str = "channel, access, refresh, access_expires_at, refresh_expires_at, state, detail, version, updated_at";
+const COLUMNS: &str = "channel, access, refresh, access_expires_at, refresh_expires_at, authorized_until, state, detail, version, updated_at";
 
 /// One account.
 ///
@@ -89,9 +91,9 @@ pub async fn import(db: &Db, channel: &str, now: i64, pair: &SealedPair) -> Resu
     .push(", 'ok', 1, ")
     .bind(now)
     .push(
-        ") ON CONFLICT (channel) DO UPDATE SET previous = channel_account.refresh, access = excluded.access, \
+        ") ON CONFLICT (channel) DO UPDATE SET access = excluded.access, \
          refresh = excluded.refresh, access_expires_at = excluded.access_expires_at, \
-         refresh_expires_at = excluded.refresh_expires_at, state = 'ok', detail = NULL, \
+         refresh_expires_at = excluded.refresh_expires_at, authorized_until = NULL, state = 'ok', detail = NULL, \
          version = channel_account.version + 1, lease_token = NULL, lease_until = 0, updated_at = excluded.updated_at",
     )
     .run(db.writer())
@@ -136,8 +138,6 @@ pub async fn claim(
         .bind(lease)
         .push(", lease_until = ")
         .bind(until)
-        .push(", attempt_at = ")
-        .bind(now)
         .push(" WHERE channel = ")
         .bind(channel)
         .push(" AND version = ")
@@ -150,7 +150,8 @@ pub async fn claim(
         .await?)
 }
 
-/// Stores a refreshed pair. The lease must still be held.
+/// Stores a refreshed pair. The lease must still be held. An announced end of the authorisation
+/// stays: new tokens do not put it off.
 ///
 /// # Errors
 /// [`Error::Conflict`] when it is not.
@@ -161,7 +162,7 @@ pub async fn store_pair(
     now: i64,
     pair: &SealedPair,
 ) -> Result<(), Error> {
-    let changed = Sql::new("UPDATE channel_account SET previous = refresh, access = ")
+    let changed = Sql::new("UPDATE channel_account SET access = ")
         .bind(pair.access.clone())
         .push(", refresh = COALESCE(")
         .bind(pair.refresh.clone())
@@ -169,7 +170,12 @@ pub async fn store_pair(
         .bind(pair.access_expires_at)
         .push(", refresh_expires_at = COALESCE(")
         .bind(pair.refresh_expires_at)
-        .push(", refresh_expires_at), state = 'ok', detail = NULL, version = version + 1, lease_token = NULL, lease_until = 0, updated_at = ")
+        .push(
+            ", refresh_expires_at), \
+             detail = CASE WHEN state = 'expiring' THEN detail END, \
+             state = CASE WHEN state = 'expiring' THEN state ELSE 'ok' END, \
+             version = version + 1, lease_token = NULL, lease_until = 0, updated_at = ",
+        )
         .bind(now)
         .push(" WHERE channel = ")
         .bind(channel)
@@ -230,7 +236,7 @@ pub(crate) async fn note(
     detail: &str,
     until: Option<i64>,
 ) -> Result<(), Error> {
-    Sql::new("INSERT INTO channel_account (channel, refresh_expires_at, state, detail, version, updated_at) VALUES (")
+    Sql::new("INSERT INTO channel_account (channel, authorized_until, state, detail, version, updated_at) VALUES (")
         .bind(channel)
         .push(", ")
         .bind(until)
@@ -242,7 +248,8 @@ pub(crate) async fn note(
         .bind(now)
         .push(
             ") ON CONFLICT (channel) DO UPDATE SET state = excluded.state, detail = excluded.detail, \
-             refresh_expires_at = COALESCE(excluded.refresh_expires_at, channel_account.refresh_expires_at), \
+             authorized_until = CASE WHEN excluded.state = 'ok' THEN excluded.authorized_until \
+             ELSE COALESCE(excluded.authorized_until, channel_account.authorized_until) END, \
              updated_at = excluded.updated_at",
         )
         .run(on)

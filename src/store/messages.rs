@@ -406,6 +406,21 @@ pub async fn is_known(db: &Db, channel: &str, dedup_key: &str) -> Result<bool, E
     Ok(row.is_some())
 }
 
+/// Whether any message brought a payment notice about this transaction.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn is_payment_known(db: &Db, channel: &str, transaction: &str) -> Result<bool, Error> {
+    let row = Sql::new("SELECT 1 AS known FROM notice WHERE kind = 'payment' AND channel = ")
+        .bind(channel)
+        .push(" AND key = ")
+        .bind(transaction)
+        .push(" LIMIT 1")
+        .one(db.reader())
+        .await?;
+    Ok(row.is_some())
+}
+
 /// The stored document of the order that a channel calls so.
 ///
 /// # Errors

@@ -14,7 +14,9 @@ pub struct Position {
     pub kind: String,
     /// All changes before this are in the inbox, milliseconds.
     pub watermark: i64,
-    /// End of a window that is not finished yet.
+    /// Beginning of a window that is not finished yet.
+    pub window_from: Option<i64>,
+    /// Its end.
     pub window_to: Option<i64>,
     /// Page within that window.
     pub cursor: Option<String>,
@@ -26,14 +28,17 @@ pub struct Position {
     pub updated_at: i64,
 }
 
-const COLUMNS: &str = "channel, kind, watermark, window_to, cursor, found, last_error, updated_at";
+const COLUMNS: &str =
+    "channel, kind, watermark, window_from, window_to, cursor, found, last_error, updated_at";
 
 /// A step within a poll.
 #[derive(Debug, Clone)]
 pub struct Step {
     /// New watermark.
     pub watermark: i64,
-    /// End of the window, while it is not finished.
+    /// Beginning of the window that the turn is in or goes on with.
+    pub window_from: Option<i64>,
+    /// End of that window.
     pub window_to: Option<i64>,
     /// Next page.
     pub cursor: Option<String>,
@@ -102,6 +107,8 @@ pub async fn advance(
 ) -> Result<(), Error> {
     let changed = Sql::new("UPDATE poll_position SET watermark = ")
         .bind(step.watermark)
+        .push(", window_from = ")
+        .bind(step.window_from)
         .push(", window_to = ")
         .bind(step.window_to)
         .push(", cursor = ")
@@ -136,7 +143,8 @@ pub struct TurnEnd<'a> {
     pub next_at: i64,
     /// Why it failed.
     pub error: Option<&'a str>,
-    /// The next one begins the window again instead of going on in its middle.
+    /// The next one begins the window again instead of going on in its middle. What was finished
+    /// before it stays finished.
     pub start_over: bool,
 }
 

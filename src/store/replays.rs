@@ -3,6 +3,7 @@
 use super::db::{Db, Error};
 use super::inbox::NewNotice;
 use super::sql::{Sql, insert_many};
+use crate::crash;
 
 /// What a replay wrote.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,6 +56,7 @@ pub async fn replay(
     .bind(seq)
     .run(&tx)
     .await?;
+    crash::point("replay.after_reset");
     let rows = notices
         .iter()
         .zip(base..)

@@ -457,6 +457,28 @@ impl Tx {
         stock::count(&self.inner, now, count).await
     }
 
+    /// Whether a message before this one reported the same transaction of a channel.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn was_reported(
+        &self,
+        channel: &str,
+        transaction: &str,
+        message_seq: i64,
+    ) -> Result<bool, Error> {
+        let row = Sql::new("SELECT 1 AS known FROM notice WHERE kind = 'payment' AND channel = ")
+            .bind(channel)
+            .push(" AND key = ")
+            .bind(transaction)
+            .push(" AND message_seq < ")
+            .bind(message_seq)
+            .push(" LIMIT 1")
+            .one(&self.inner)
+            .await?;
+        Ok(row.is_some())
+    }
+
     /// The order that an idempotency key of the API made, and the hash of the body that did.
     ///
     /// # Errors

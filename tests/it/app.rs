@@ -356,6 +356,17 @@ impl World {
             .await;
     }
 
+    /// A person authorises all accounts again, and what waited for that looks at once.
+    pub async fn authorised_again(&self) {
+        let loaded = self.load();
+        let keys = KeyRing::new(&loaded.config.security.keys).unwrap();
+        let db = self.place.open().await;
+        self.rows.run("DELETE FROM channel_account").await;
+        self.import_tokens(&db, &keys).await;
+        db.close().await;
+        self.rows.run("UPDATE notice SET not_before = 0").await;
+    }
+
     /// What a dead process held is free, as if its time had passed.
     pub async fn leases_expire(&self) {
         for table in ["notice", "task", "channel_account", "poll_position"] {

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -11,7 +12,7 @@ use wiremock::{Mock, Request, ResponseTemplate};
 use crate::app::{TestApp, on_both};
 use crate::desk::{Answer, Desk};
 use crate::senders::WebOrder;
-use crate::shopee::{good, show_orders};
+use crate::shopee::{good, pair, show_orders};
 
 const STAFF: [&str; 2] = ["orders:read", "pii:read"];
 const PDF: &[u8] = b"%PDF-1.4 a label";
@@ -87,6 +88,37 @@ on_both! {
         assert_eq!(answer.header("content-type"), Some("application/pdf"));
         assert_eq!(answer.header("content-disposition"), Some("attachment"));
         assert_eq!(answer.header("x-content-type-options"), Some("nosniff"));
+        app.finish().await;
+    }
+
+    async fn a_client_that_hangs_up_does_not_cost_the_account_its_tokens(kind: Kind) {
+        let app = TestApp::start(kind).await;
+        makes_labels(&app).await;
+        let (order, parcel) = sold(&app).await;
+        Mock::given(method("POST"))
+            .and(path("/api/v2/auth/access_token/get"))
+            .respond_with(pair().set_delay(Duration::from_millis(700)))
+            .expect(1)
+            .mount(&app.shopee)
+            .await;
+        app.tokens_expired().await;
+        let desk = Desk::of(&app, &STAFF).await;
+        let asked = format!("/orders/{order}/fulfillment-orders/{parcel}/label");
+        let vendor_is_asked = || async {
+            let all = app.shopee.received_requests().await.unwrap();
+            all.iter().any(|request| request.url.path().starts_with("/api/v2/auth/"))
+        };
+        tokio::select! {
+            _ = desk.call(Method::GET, &asked, None) => panic!("answered without a token"),
+            () = app.until("the vendor is asked for a token", vendor_is_asked) => {}
+        }
+        app.until("the pair is stored", || async {
+            let stored = "SELECT COUNT(*) FROM channel_account \
+                          WHERE channel = 'shopee-vn' AND access_expires_at > 0 AND lease_until = 0";
+            app.rows.number(stored).await == 1
+        }).await;
+        let answer = label(&app, &STAFF, &order, &parcel).await;
+        assert_eq!(answer.problem(), "503 unavailable", "still being made");
         app.finish().await;
     }
 

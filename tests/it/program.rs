@@ -104,13 +104,26 @@ impl<'a> Operator<'a> {
 
     /// A command as it is typed, without its configuration.
     pub async fn types(&self, words: &str) -> Said {
+        run(self.command(words)).await
+    }
+
+    /// A command that dies at a point, as by a power loss.
+    pub async fn dies(&self, words: &str, point: &str) {
+        let mut command = self.command(words);
+        command.env("KENH_CRASH_AT", point);
+        let output = tokio::task::spawn_blocking(move || command.output());
+        let output = output.await.unwrap().unwrap();
+        assert_eq!(output.status.code(), None, "{point} was never reached");
+    }
+
+    fn command(&self, words: &str) -> Command {
         let mut command = kenh(&self.world.secrets);
         command
             .args(words.split(' '))
             .arg("--config")
             .arg(&self.config)
             .env("KENH_IT_DATABASE", &self.world.place.url);
-        run(command).await
+        command
     }
 }
 

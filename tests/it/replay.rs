@@ -17,7 +17,7 @@ use crate::senders::WebOrder;
 
 /// An order of one phone, and the message by which two are wanted, with a note: dead as a defect
 /// of an older connector would have left it.
-async fn defective(kind: Kind) -> TestApp {
+pub async fn defective(kind: Kind) -> TestApp {
     // Only the door is open, so that nobody settles the message before it is dead.
     let setup = Setup::default().at(Timestamp::now());
     let app = setup.roles([Role::Receive, Role::Api]).start(kind).await;
@@ -33,14 +33,14 @@ async fn defective(kind: Kind) -> TestApp {
 }
 
 /// Somebody works until everything is done.
-async fn work(app: &TestApp) {
+pub async fn work(app: &TestApp) {
     let worker = app.gateway(2, &BTreeSet::from([Role::Work])).await;
     app.settle().await;
     worker.stop().await;
 }
 
 /// Everything that a replay could write.
-async fn written(app: &TestApp) -> (i64, i64, OrderView) {
+pub async fn written(app: &TestApp) -> (i64, i64, OrderView) {
     let notices = app.rows.number("SELECT COUNT(*) FROM notice").await;
     let audited = app.rows.number("SELECT COUNT(*) FROM audit").await;
     (notices, audited, app.order("WEB-1").await)

@@ -247,6 +247,11 @@ on_both! {
             "DROP INDEX conversation_customer", "ALTER TABLE conversation DROP COLUMN customer_id",
             "DROP INDEX orders_unpaid", "DROP TABLE stock_told", "DROP TABLE channel_hour", "DROP TABLE payment_question",
             "DROP TABLE live", "DROP TABLE found_by_poll", "DROP TABLE subscription",
+            "ALTER TABLE poll_position DROP COLUMN window_from",
+            "ALTER TABLE channel_account DROP COLUMN authorized_until",
+            "DROP INDEX notice_payment",
+            "ALTER TABLE channel_account ADD COLUMN previous TEXT",
+            "ALTER TABLE channel_account ADD COLUMN attempt_at TEXT",
             "DELETE FROM _sqlx_migrations WHERE version > 1",
             "INSERT INTO orders (id, code, channel, connector, external_id, status, lifecycle, payment, \
              fulfillment, currency, grand_total, amount_due, placed_at, received_at, updated_at, version, doc) \

@@ -202,6 +202,40 @@ on_both! {
         app.finish().await;
     }
 
+    async fn a_refusal_that_comes_late_costs_no_second_refresh(kind: Kind) {
+        let app = TestApp::start(kind).await;
+        let now = app.clock_s();
+        let refused = json!({"error": "invalid_acceess_token", "message": "Invalid access_token.", "request_id": "r"});
+        // All go out with the old token; the refusals come one after another, each when the
+        // refresh that the one before it led to is over.
+        Mock::given(method("GET"))
+            .and(path(DETAIL))
+            .and(query_param("access_token", app.secrets.shopee_tokens.access.as_str()))
+            .respond_with(move |request: &Request| {
+                let number = parameter(request, "order_sn_list");
+                let turn = u64::from(number.as_bytes().last().unwrap() - b'0');
+                ResponseTemplate::new(200)
+                    .set_body_json(refused.clone())
+                    .set_delay(Duration::from_millis(500 + 250 * turn))
+            })
+            .with_priority(1)
+            .mount(&app.shopee)
+            .await;
+        show_orders(&app, now).await;
+        Mock::given(method("POST")).and(path(REFRESH)).respond_with(pair()).mount(&app.shopee).await;
+        let pushes = (0..4).map(|n| {
+            let push = app.shopee_push(&format!("m{n}"), &format!("241124000000{n}"), "READY_TO_SHIP", now);
+            let app = &app;
+            async move { app.send(&push).await }
+        });
+        join_all(pushes).await;
+        app.settle().await;
+        assert_eq!(requests(&app, REFRESH).await.len(), 1);
+        assert_eq!(requests(&app, DETAIL).await.len(), 8);
+        assert_eq!(app.orders().await.len(), 4);
+        app.finish().await;
+    }
+
     async fn eight_fetches_with_an_expired_token_refresh_it_once(kind: Kind) {
         let app = Setup::default().tokens_expire_in(0).start(kind).await;
         let now = app.clock_s();

@@ -1,10 +1,21 @@
 //! Bank transfers find their order by the code that buyers write, and no money gets lost.
 
-use kenh::alerts;
-use sandbox::signing;
-use serde_json::json;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
-use crate::app::{TestApp, on_both};
+use jiff::SignedDuration;
+use kenh::alerts;
+use kenh::clock::Clock;
+use kenh::config::ChannelConfig;
+use kenh::pipeline::poll;
+use kenh::pipeline::reconcile::{self, FindingKind, Mode, Report};
+use sandbox::signing;
+use serde_json::{Value, json};
+use wiremock::matchers::{method, path};
+use wiremock::{Mock, MockServer, Request, ResponseTemplate};
+
+use crate::app::{Kind, Setup, TestApp, on_both};
+use crate::configured::speaks;
 use crate::desk::Desk;
 use crate::senders::{AC_PRICE, Knock, WebOrder};
 
@@ -22,6 +33,82 @@ fn transfer(app: &TestApp, id: i64, amount: i64, text: &str) -> Knock {
     Knock::post("/webhooks/sepay", body)
         .with("x-sepay-timestamp", &at)
         .with("x-sepay-signature", &signature)
+}
+
+/// SePay's list of transfers.
+struct Bank {
+    server: MockServer,
+    listed: Arc<Mutex<Vec<Value>>>,
+}
+
+impl Bank {
+    async fn start() -> Self {
+        let server = MockServer::start().await;
+        let listed = Arc::new(Mutex::new(Vec::new()));
+        let rows = Arc::clone(&listed);
+        Mock::given(method("GET"))
+            .and(path("/userapi/transactions/list"))
+            .respond_with(move |_: &Request| {
+                let rows = rows.lock().unwrap().clone();
+                ResponseTemplate::new(200).set_body_json(json!({
+                    "status": 200, "error": null, "messages": {"success": true},
+                    "transactions": rows,
+                }))
+            })
+            .mount(&server)
+            .await;
+        Self { server, listed }
+    }
+
+    async fn app(&self, kind: Kind) -> TestApp {
+        let address = self.server.uri();
+        Setup::default()
+            .edit_in(move |config, world| {
+                let sepay = config.channels.iter_mut().find(|c| c.id == "sepay");
+                let settings = json!({
+                    "secret": {"$secret": [world.secrets.sepay_secret]},
+                    "api_token": {"$secret": ["token"]},
+                    "order_code_prefix": "KE", "base_url": address,
+                });
+                speaks(sepay.unwrap(), "sepay", &settings);
+            })
+            .start(kind)
+            .await
+    }
+
+    fn lists(&self, id: i64, amount: i64, text: &str) {
+        self.listed.lock().unwrap().push(json!({
+            "id": id.to_string(), "transaction_date": "2026-11-24 10:00:37",
+            "account_number": "0123499999", "amount_in": amount.to_string(),
+            "amount_out": "0.00", "code": null, "transaction_content": text,
+        }));
+    }
+}
+
+fn sepay(app: &TestApp) -> &ChannelConfig {
+    app.gateway.config.channel("sepay").unwrap()
+}
+
+/// The list of transfers is polled, and what it brought is settled.
+async fn poll(app: &TestApp) {
+    app.clock.advance(Duration::from_secs(900));
+    poll::turn(&app.gateway, sepay(app), "transactions")
+        .await
+        .unwrap();
+    app.settle().await;
+}
+
+async fn reconciled(app: &TestApp) -> Report {
+    let now = app.clock.now();
+    let day = (now - SignedDuration::from_hours(12), now);
+    reconcile::run(&app.gateway, sepay(app), day, Mode::Look, &|_| ())
+        .await
+        .unwrap()
+}
+
+async fn dead(app: &TestApp) -> i64 {
+    let dead = "SELECT COUNT(*) FROM notice WHERE state = 'dead'";
+    app.rows.number(dead).await
 }
 
 /// An order of the website that is to be paid by transfer; its code.
@@ -86,6 +173,54 @@ on_both! {
         let standing = alerts::conditions(&app.gateway).await.unwrap();
         assert!(standing.iter().any(|alarm| alarm.key == "dead-messages/sepay"));
         app.expects_dead(2, 0);
+        app.finish().await;
+    }
+
+    async fn money_of_nobody_waits_once_however_often_it_is_reported(kind: Kind) {
+        let bank = Bank::start().await;
+        let mut app = bank.app(kind).await;
+        let text = "tra tien may lanh";
+        app.send(&transfer(&app, 90_000_001, 500_000, text)).await;
+        app.settle().await;
+        assert_eq!(dead(&app).await, 1);
+        bank.lists(90_000_001, 500_000, text);
+        bank.lists(90_000_002, 600_000, text);
+        poll(&app).await;
+        assert_eq!(dead(&app).await, 2, "the second one is news");
+        app.send(&transfer(&app, 90_000_002, 600_000, text)).await;
+        app.settle().await;
+        assert_eq!(dead(&app).await, 2);
+        let known = "SELECT COUNT(*) FROM notice WHERE state = 'ignored' AND reason LIKE 'an earlier message%'";
+        assert_eq!(app.rows.number(known).await, 2);
+
+        // Read again, the one that waits still waits.
+        let desk = Desk::of(&app, &["inbox:read", "inbox:replay"]).await;
+        let first = app.rows.number("SELECT MIN(message_seq) FROM notice WHERE state = 'dead'").await;
+        let again = desk.post(&format!("/inbox/{first}/replay"), "again", &json!({})).await;
+        assert!(again.status < 300, "{}", again.json);
+        app.settle().await;
+        assert_eq!(dead(&app).await, 2);
+        app.expects_dead(2, 0);
+        app.finish().await;
+    }
+
+    async fn a_transfer_that_was_pushed_is_not_missing_in_the_banks_list(kind: Kind) {
+        let bank = Bank::start().await;
+        let mut app = bank.app(kind).await;
+        let code = ordered(&app).await;
+        app.send(&transfer(&app, 90_000_001, AC_PRICE, &code)).await;
+        app.send(&transfer(&app, 90_000_002, 500_000, "tra tien may lanh")).await;
+        app.settle().await;
+        bank.lists(90_000_001, AC_PRICE, &code);
+        bank.lists(90_000_002, 500_000, "tra tien may lanh");
+        let report = reconciled(&app).await;
+        assert_eq!((report.listed, report.same), (2, 2), "{:?}", report.findings);
+        bank.lists(90_000_003, 700_000, "tra tien tu lanh");
+        let report = reconciled(&app).await;
+        assert_eq!((report.listed, report.same), (3, 2), "{:?}", report.findings);
+        assert_eq!(report.findings[0].id, "90000003");
+        assert_eq!(report.findings[0].kind, FindingKind::Missing);
+        app.expects_dead(1, 0);
         app.finish().await;
     }
 

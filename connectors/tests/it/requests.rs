@@ -47,6 +47,28 @@ fn connector(name: &str) -> Box<dyn Channel> {
 }
 
 #[test]
+fn facebook_goes_on_in_a_long_thread_before_it_asks_for_more_threads() {
+    let facebook = connector("facebook");
+    let polling = facebook.polling().unwrap();
+    let none = SecretString::from("");
+    let asked = |cursor| polling.request("conversations", &window(Some(cursor)), call(&none));
+    let older = asked("0|t_9:QVFI=|QVF4");
+    assert!(
+        older.uri().path().ends_with("/t_9/messages"),
+        "{}",
+        older.uri().path()
+    );
+    assert_eq!(parameters(&older)["after"], "QVFI%3D");
+    let threads = asked("0||QVF4");
+    assert!(
+        threads.uri().path().ends_with("/conversations"),
+        "{}",
+        threads.uri().path()
+    );
+    assert_eq!(parameters(&threads)["after"], "QVF4");
+}
+
+#[test]
 fn shopee_signs_a_fetch_with_token_and_shop_and_asks_for_every_field_it_reads() {
     let token = SecretString::from("4f3e2d1c0b9a89786756453423120f1e");
     let request = connector("shopee")
@@ -83,7 +105,6 @@ fn shopee_signs_a_fetch_with_token_and_shop_and_asks_for_every_field_it_reads() 
 fn shopee_refreshes_with_a_public_signature_and_a_body() {
     let shopee = connector("shopee");
     let tokens = shopee.tokens().unwrap();
-    assert!(tokens.single_use());
     let request = tokens.refresh(&SecretString::from("refresh-1"), now());
     assert_eq!(request.method(), Method::POST);
     let query = parameters(&request);

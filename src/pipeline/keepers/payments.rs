@@ -345,7 +345,7 @@ async fn ask(
     loop {
         let context = CallContext {
             now: gateway.clock.now(),
-            access_token: access.as_ref(),
+            access_token: access.as_ref().map(tokens::Access::token),
         };
         let request = payments.query(question, context);
         let response = match ingest::send(gateway, channel, request).await {
@@ -358,7 +358,7 @@ async fn ask(
             Ok(Queried::Unknown) => Answer::Open(Some(NEVER_BEGUN.to_owned())),
             Ok(Queried::TokenExpired) if !renewed => {
                 renewed = true;
-                access = match tokens::renew(gateway, channel).await {
+                access = match tokens::renew(gateway, channel, access.as_ref()).await {
                     Ok(access) => Some(access),
                     Err(error) => return failed(error.to_string()),
                 };

@@ -138,7 +138,7 @@ async fn look(
     while got.len() < MOST_PARTS {
         let context = CallContext {
             now: gateway.clock.now(),
-            access_token: access.as_ref(),
+            access_token: access.as_ref().map(tokens::Access::token),
         };
         let request = match kept.request(door, &got, context) {
             Ok(request) => request,
@@ -160,7 +160,7 @@ async fn look(
             }
             Subscribed::TokenExpired if !renewed => {
                 renewed = true;
-                access = match tokens::renew(gateway, channel).await {
+                access = match tokens::renew(gateway, channel, access.as_ref()).await {
                     Ok(access) => Some(access),
                     Err(error) => return (UNREACHABLE, Some(error.to_string())),
                 };

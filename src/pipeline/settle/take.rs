@@ -339,20 +339,21 @@ impl Batch<'_> {
             ),
         };
         let Some(id) = self.known(&reference) else {
-            if let OrderRef::Code(code) = &reference
-                && code.parse::<OrderCode>().is_err()
+            let end = self.of_nobody(notice, &reference);
+            // A push and the list tell of one transfer: the first of them waits for a person.
+            // Other providers' notices have the reference as their key, and say several things of it.
+            if let (NoticeEnd::Dead { .. }, Fact::Payment(payment)) = (&end, &fact)
+                && payment.transaction != payment.reference
+                && self
+                    .tx
+                    .was_reported(channel, &payment.transaction, notice.message_seq)
+                    .await?
             {
-                // No order will ever have this code: its check digit does not fit.
-                let reason = if code.is_empty() {
-                    "no order code in it: find out whose money this is, and book it by hand"
-                } else {
-                    "its reference is not an order code"
-                };
-                return Ok(NoticeEnd::Dead {
-                    reason: reason.to_owned(),
+                return Ok(NoticeEnd::Ignored {
+                    reason: "an earlier message reported the same transaction".to_owned(),
                 });
             }
-            return Ok(self.unknown_order(notice));
+            return Ok(end);
         };
         self.apply(&id, &fact, context);
         if let Fact::Payment(payment) = &fact {
@@ -380,6 +381,25 @@ impl Batch<'_> {
     fn has_pushes(&self, channel: &str) -> bool {
         let channel = self.gateway.config.channel(channel);
         channel.is_some_and(|channel| channel.channel.pushes())
+    }
+
+    /// A notice whose reference leads to no order.
+    fn of_nobody(&self, notice: &NoticeInput, reference: &OrderRef) -> NoticeEnd {
+        let OrderRef::Code(code) = reference else {
+            return self.unknown_order(notice);
+        };
+        if code.parse::<OrderCode>().is_ok() {
+            return self.unknown_order(notice);
+        }
+        // No order will ever have this code: its check digit does not fit.
+        let reason = if code.is_empty() {
+            "no order code in it: find out whose money this is, and book it by hand"
+        } else {
+            "its reference is not an order code"
+        };
+        NoticeEnd::Dead {
+            reason: reason.to_owned(),
+        }
     }
 
     /// A notice about an order that is not known yet waits a bounded time: the order's own

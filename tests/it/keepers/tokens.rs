@@ -1,18 +1,20 @@
 //! Tokens that the keys of the configuration are enough for.
 
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
 use kenh::pipeline::tokens::{self, Error};
 use secrecy::ExposeSecret;
-use serde_json::json;
+use serde_json::{Value, json};
 use wiremock::matchers::{body_string_contains, method, path};
 use wiremock::{Mock, MockServer, Request, ResponseTemplate};
 
 use super::alarms;
 use crate::app::{Kind, Setup, TestApp, on_both};
 use crate::configured::{only, speaks};
+use crate::desk::Desk;
+use crate::shopee::{pair, show_orders};
 
 struct Tiki {
     server: MockServer,
@@ -61,7 +63,7 @@ fn token(text: &str) -> ResponseTemplate {
 async fn access(app: &TestApp) -> Result<String, Error> {
     let channel = app.gateway.config.channel("woo-outlet").unwrap();
     let access = tokens::access(&app.gateway, channel).await?;
-    Ok(access.unwrap().expose_secret().to_owned())
+    Ok(access.unwrap().token().expose_secret().to_owned())
 }
 
 on_both! {
@@ -77,6 +79,64 @@ on_both! {
         app.clock.advance(Duration::from_secs(3_100));
         assert_eq!(access(&app).await.as_deref(), Ok("second"));
         assert_eq!(tiki.asked().await, 2);
+        app.finish().await;
+    }
+
+    async fn a_pair_is_stored_when_the_database_is_back(kind: Kind) {
+        let tiki = Tiki::start().await;
+        let app = tiki.app(kind).await;
+        tiki.answers(token("first").set_delay(Duration::from_millis(300)));
+        let outage = async {
+            app.until("the vendor is asked", || async { tiki.asked().await == 1 }).await;
+            app.rows.run("ALTER TABLE channel_account RENAME TO elsewhere").await;
+            let began = Instant::now();
+            app.until("it could not be stored", || async {
+                began.elapsed() > Duration::from_millis(700)
+            }).await;
+            app.rows.run("ALTER TABLE elsewhere RENAME TO channel_account").await;
+        };
+        let (token, ()) = tokio::join!(access(&app), outage);
+        assert_eq!(token.as_deref(), Ok("first"));
+        assert_eq!(access(&app).await.as_deref(), Ok("first"));
+        assert_eq!(tiki.asked().await, 1);
+        app.finish().await;
+    }
+
+    async fn an_announced_end_of_the_authorisation_outlives_every_refresh(kind: Kind) {
+        let app = TestApp::start(kind).await;
+        let now = app.clock_s();
+        show_orders(&app, now).await;
+        Mock::given(method("POST"))
+            .and(path("/api/v2/auth/access_token/get"))
+            .respond_with(pair())
+            .mount(&app.shopee)
+            .await;
+        let shop = app.secrets.shopee_shop_id;
+        let ends = now + 7 * 86_400;
+        let push = |code: i64, data: Value| {
+            let push = json!({"code": code, "timestamp": now, "data": data});
+            app.shopee_body(push.to_string().into_bytes())
+        };
+        let expiring = ["expiring/shopee-vn"];
+        app.send(&push(12, json!({
+            "shop_expire_soon": [shop], "merchant_expire_soon": [], "user_expire_soon": [],
+            "expire_before": ends, "page_no": 1, "total_page": 1,
+        }))).await;
+        app.settle().await;
+        assert_eq!(alarms(&app, "expiring/shopee").await, expiring);
+        app.tokens_expired().await;
+        app.send(&app.shopee_push("m1", "2411240000001", "READY_TO_SHIP", now)).await;
+        app.settle().await;
+        let version = "SELECT version FROM channel_account WHERE channel = 'shopee-vn'";
+        assert_eq!(app.rows.number(version).await, 2, "refreshed");
+        assert_eq!(alarms(&app, "expiring/shopee").await, expiring);
+        let account = Desk::of(&app, &["channels:read"]).await.channel("shopee-vn").await["account"].clone();
+        let told: jiff::Timestamp = account["authorized_until"].as_str().unwrap().parse().unwrap();
+        assert_eq!(told.as_second(), ends);
+
+        app.send(&push(1, json!({"shop_id": shop, "success": 1, "extra": "authorised"}))).await;
+        app.settle().await;
+        assert_eq!(alarms(&app, "expiring/shopee").await, [""; 0]);
         app.finish().await;
     }
 

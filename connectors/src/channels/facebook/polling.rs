@@ -65,42 +65,39 @@ struct Place<'a> {
     instagram: bool,
 }
 
-/// Where a poll stands: which account, which lives are still to be read, which page of them.
+/// Where a poll stands: which account, what of it is still to be read, which page of its list.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Cursor {
     place: usize,
-    /// `live id:video id`, the one at hand first; empty while lives are still to be listed.
-    lives: Vec<(String, String)>,
+    /// The one at hand first. Lives with their videos; empty while lives are still to be listed.
+    /// Threads with the cursor of their older messages; empty while threads are listed.
+    open: Vec<(String, String)>,
     after: Option<String>,
 }
 
 impl Cursor {
-    /// `place|live:video,live:video|after`
+    /// `place|id:second,id:second|after`
     fn read(text: Option<&str>) -> Self {
         let mut parts = text.unwrap_or_default().splitn(3, '|');
         let mut part = || parts.next().unwrap_or_default();
         let place = part().parse().unwrap_or(0);
-        let lives = part()
+        let open = part()
             .split(',')
-            .filter_map(|live| live.split_once(':'))
-            .map(|(live, video)| (live.to_owned(), video.to_owned()))
+            .filter_map(|one| one.split_once(':'))
+            .map(|(id, second)| (id.to_owned(), second.to_owned()))
             .collect();
         let after = Some(part().to_owned()).filter(|after| !after.is_empty());
-        Self {
-            place,
-            lives,
-            after,
-        }
+        Self { place, open, after }
     }
 
     fn written(&self) -> String {
-        let lives: Vec<String> = self
-            .lives
+        let open: Vec<String> = self
+            .open
             .iter()
-            .map(|(live, video)| format!("{live}:{video}"))
+            .map(|(id, second)| format!("{id}:{second}"))
             .collect();
         let after = self.after.as_deref().unwrap_or_default();
-        format!("{}|{}|{after}", self.place, lives.join(","))
+        format!("{}|{}|{after}", self.place, open.join(","))
     }
 }
 
@@ -128,6 +125,17 @@ impl Facebook {
         pages
             .chain(linked.filter(|_| kind == CONVERSATIONS))
             .collect()
+    }
+
+    fn older(thread: &str, after: &str) -> (String, Query) {
+        let query = Query::default()
+            .with(
+                "fields",
+                "id,created_time,from,to,message,attachments{mime_type}",
+            )
+            .with("limit", "25")
+            .with("after", after);
+        (format!("/{}/messages", encode(thread)), query)
     }
 
     fn threads(place: &Place<'_>, cursor: &Cursor) -> (String, Query) {
@@ -204,10 +212,11 @@ impl Polling for Facebook {
         let cursor = Cursor::read(window.cursor.as_deref());
         let places = self.places(kind);
         let built = places.get(cursor.place).and_then(|place| {
-            let (path, query) = match (kind, cursor.lives.first()) {
+            let (path, query) = match (kind, cursor.open.first()) {
                 (LIVE_COMMENTS, Some((live, _))) => Self::comments(live, &cursor),
                 (LIVE_COMMENTS, None) => Self::lives(place),
-                _ => Self::threads(place, &cursor),
+                (_, Some((thread, after))) => Self::older(thread, after),
+                (_, None) => Self::threads(place, &cursor),
             };
             self.get(&path, query, self.token(place.page, call)?)
         });
@@ -248,26 +257,33 @@ impl Polling for Facebook {
         let Some(place) = places.get(cursor.place) else {
             return Err(PayloadError::new("the cursor names no account"));
         };
-        let more = body
-            .pointer("/paging/next")
-            .and_then(|_| text(&body, "/paging/cursors/after"));
+        let more = following(&body)?;
         if kind == CONVERSATIONS {
-            let (messages, reached) = threads(place, items, span);
-            let next = match more {
-                Some(after) if !reached => Some(
-                    Cursor {
-                        after: Some(after),
-                        ..cursor
+            let messages = if cursor.open.is_empty() {
+                let threads = threads(place, items, span)?;
+                cursor.open = threads.open;
+                cursor.after = more.filter(|_| !threads.reached);
+                threads.messages
+            } else {
+                let (messages, reached) = said(place, items, span);
+                match more.filter(|_| !reached) {
+                    Some(after) => cursor.open[0].1 = after,
+                    None => {
+                        cursor.open.remove(0);
                     }
-                    .written(),
-                ),
-                Some(_) | None => self.next_place(kind, &cursor),
+                }
+                messages
+            };
+            let next = if cursor.open.is_empty() && cursor.after.is_none() {
+                self.next_place(kind, &cursor)
+            } else {
+                Some(cursor.written())
             };
             return Ok(Polled::Page { messages, next });
         }
-        let Some((_, video)) = cursor.lives.first() else {
-            cursor.lives = lives(items, window.from);
-            let next = if cursor.lives.is_empty() {
+        let Some((_, video)) = cursor.open.first() else {
+            cursor.open = lives(items, window.from);
+            let next = if cursor.open.is_empty() {
                 self.next_place(kind, &cursor)
             } else {
                 Some(cursor.written())
@@ -280,9 +296,9 @@ impl Polling for Facebook {
         let (messages, reached) = comments(place, video, items, span);
         cursor.after = more.filter(|_| !reached);
         if cursor.after.is_none() {
-            cursor.lives.remove(0);
+            cursor.open.remove(0);
         }
-        let next = if cursor.lives.is_empty() {
+        let next = if cursor.open.is_empty() {
             self.next_place(kind, &cursor)
         } else {
             Some(cursor.written())
@@ -291,24 +307,66 @@ impl Polling for Facebook {
     }
 }
 
-/// The messages of threads within the span, and whether older threads were reached: Meta lists those
-/// that changed last first.
-fn threads(place: &Place<'_>, items: &[Value], span: Span) -> (Vec<VerifiedWebhook>, bool) {
-    let mut messages = Vec::new();
-    let mut reached = false;
+/// The cursor of a list's next page.
+fn following(list: &Value) -> Result<Option<String>, PayloadError> {
+    if list.pointer("/paging/next").is_none() {
+        return Ok(None);
+    }
+    let after = text(list, "/paging/cursors/after");
+    match after {
+        Some(after) if !is_plain(&after) => Err(PayloadError::new(
+            "paging.cursors.after: a cursor of another form",
+        )),
+        after => Ok(after),
+    }
+}
+
+/// Whether an id or cursor can stand in a [`Cursor`].
+fn is_plain(text: &str) -> bool {
+    text.bytes()
+        .all(|byte| byte.is_ascii_graphic() && !b",:|".contains(&byte))
+}
+
+/// What a page of threads holds.
+#[derive(Default)]
+struct Threads {
+    messages: Vec<VerifiedWebhook>,
+    /// Threads with more messages within the span than the page shows, and where those begin.
+    open: Vec<(String, String)>,
+    /// Whether older threads were reached: Meta lists those that changed last first.
+    reached: bool,
+}
+
+fn threads(place: &Place<'_>, items: &[Value], span: Span) -> Result<Threads, PayloadError> {
+    let mut found = Threads::default();
     for thread in items {
         let updated = text(thread, "/updated_time").and_then(|t| moment(&t));
         if updated.is_some_and(|updated| updated < span.from) {
-            reached = true;
+            found.reached = true;
             continue;
         }
-        let said = thread.pointer("/messages/data").and_then(Value::as_array);
-        for said in said.into_iter().flatten() {
-            if let Some(entry) = message(place, said, span) {
-                messages.push(wrapped(place, &entry));
-            }
+        let Some(list) = thread.get("messages") else {
+            continue;
+        };
+        let items = list.get("data").and_then(Value::as_array);
+        let (messages, reached) = said(place, items.map_or(&[][..], Vec::as_slice), span);
+        found.messages.extend(messages);
+        if let Some(after) = following(list)?.filter(|_| !reached) {
+            let id = text(thread, "/id").filter(|id| is_plain(id));
+            let id = id.ok_or_else(|| PayloadError::new("data[].id: expected a thread's id"))?;
+            found.open.push((id, after));
         }
     }
+    Ok(found)
+}
+
+/// The messages within the span, newest first as Meta lists them, and whether older ones were
+/// reached.
+fn said(place: &Place<'_>, items: &[Value], span: Span) -> (Vec<VerifiedWebhook>, bool) {
+    let at = |said| text(said, "/created_time").and_then(|t| moment(&t));
+    let reached = items.iter().filter_map(at).any(|at| at < span.from);
+    let entries = items.iter().filter_map(|said| message(place, said, span));
+    let messages = entries.map(|entry| wrapped(place, &entry)).collect();
     (messages, reached)
 }
 

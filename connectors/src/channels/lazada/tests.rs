@@ -74,7 +74,6 @@ fn a_refresh_goes_to_the_token_host_and_keeps_the_token_out_of_the_address() {
     let now = Timestamp::from_second(1_790_305_266).unwrap();
     let refresh = SecretString::from("refresh-1");
     let tokens = lazada.tokens().unwrap();
-    assert!(!tokens.single_use());
     let request = tokens.refresh(&refresh, now);
     assert_eq!(request.method(), Method::POST);
     assert_eq!(request.uri().host(), Some("auth.lazada.com"));

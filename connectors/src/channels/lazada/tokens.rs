@@ -68,12 +68,6 @@ impl Tokens for Lazada {
         }
     }
 
-    /// Not stated to be single-use. It rotates: the new one is kept, and a lost answer leaves the
-    /// old one to try with.
-    fn single_use(&self) -> bool {
-        false
-    }
-
     fn refresh_early_s(&self) -> i64 {
         86_400
     }

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::Shopee;
 use super::api::{Answer, judge, part};
-use crate::channel::{CallContext, PollWindow, Polled, Polling};
+use crate::channel::{CallContext, Confirmed, PollWindow, Polled, Polling};
 use crate::inbound::{PayloadError, VerifiedWebhook};
 use crate::literal::Literal;
 use crate::{signature, url};
@@ -146,6 +146,24 @@ impl Polling for Shopee {
         let query = self.public_call(CONFIRM, call.now.as_second());
         let uri = self.0.base_url.join(&query.on(CONFIRM))?;
         Some(url::post_json(uri, &json!({ "last_message_id": last })))
+    }
+
+    /// Like all calls: success is an empty `error`, whatever the status says.
+    fn read_confirm(&self, _: &str, response: &Response<Bytes>) -> Confirmed {
+        match judge(response) {
+            Answer::Good(_) => Confirmed::Done,
+            Answer::Retry { after_s, reason } => Confirmed::Retry { after_s, reason },
+            Answer::NotFound => Confirmed::Refused {
+                reason: "no such call there".to_owned(),
+            },
+            // The call carries no token, so a fresh one would not help.
+            Answer::TokenExpired => Confirmed::Refused {
+                reason: "the vendor wants a token for it".to_owned(),
+            },
+            Answer::Reauthorize { reason }
+            | Answer::Account { reason }
+            | Answer::Refused { reason } => Confirmed::Refused { reason },
+        }
     }
 }
 

@@ -72,10 +72,6 @@ impl Tokens for Shopee {
         }
     }
 
-    fn single_use(&self) -> bool {
-        true
-    }
-
     fn refresh_early_s(&self) -> i64 {
         1800
     }

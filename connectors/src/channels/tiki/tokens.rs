@@ -92,10 +92,6 @@ impl Tokens for Tiki {
         }
     }
 
-    fn single_use(&self) -> bool {
-        self.settings.grant == Grant::RefreshToken
-    }
-
     fn needs_refresh_token(&self) -> bool {
         self.settings.grant == Grant::RefreshToken
     }

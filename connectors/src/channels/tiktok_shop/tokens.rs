@@ -65,11 +65,6 @@ impl Tokens for TikTokShop {
         }
     }
 
-    /// Not stated. An old refresh token is tried again after a lost answer, and the vendor decides.
-    fn single_use(&self) -> bool {
-        false
-    }
-
     fn refresh_early_s(&self) -> i64 {
         86_400
     }

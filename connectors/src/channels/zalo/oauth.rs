@@ -93,10 +93,6 @@ impl Tokens for Oauth {
         }
     }
 
-    fn single_use(&self) -> bool {
-        true
-    }
-
     /// Access tokens live 25 hours today and lived 1 hour in older documents: early enough for
     /// both.
     fn refresh_early_s(&self) -> i64 {
