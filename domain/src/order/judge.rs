@@ -708,7 +708,7 @@ impl Order {
     }
 
     fn tags(&self, staff: &StaffView, judged: &Judged) -> Vec<String> {
-        let mut tags = self.said.tags.clone();
+        let mut tags = self.said.tags();
         tags.extend(staff.edit.tags.iter().flatten().cloned());
         tags.extend(self.own_tags.iter().cloned());
         if judged.cancel_reason.is_some() && self.received() > judged.refunded {
