@@ -7,7 +7,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 pub use crate::feedback::{
-    CancelReason, ChannelLine, ChannelMessage, ChannelTask, News, NewsKind, StockLevel, Tracking,
+    CancelReason, ChannelLine, ChannelMessage, ChannelTask, EarlierRefund, News, NewsKind,
+    StockLevel, Tracking,
 };
 
 /// Which leg of the order a task belongs to.

@@ -87,9 +87,10 @@ impl TikTokShop {
             (_, Answer::Good(_)) => response.body().clone(),
             // What the app has no right to see is not there, whenever we ask. What is only late is
             // waited for: without it the document would be a poorer one of the same revision.
-            (Next::PriceDetail | Next::Returns, Answer::Account { .. } | Answer::Refused { .. }) => {
-                Bytes::from_static(NOTHING)
-            }
+            (
+                Next::PriceDetail | Next::Returns,
+                Answer::Account { .. } | Answer::Refused { .. },
+            ) => Bytes::from_static(NOTHING),
             (_, Answer::TokenExpired) => return Fetched::TokenExpired,
             (_, Answer::Retry { after_s, reason }) => return Fetched::Retry { after_s, reason },
             (_, Answer::Account { reason }) => return Fetched::Account { reason },
