@@ -4,7 +4,10 @@ DROP INDEX task_order;
 CREATE INDEX task_order ON task (order_id) WHERE order_id IS NOT NULL;
 ALTER TABLE task ADD CONSTRAINT task_has_order CHECK (order_id IS NOT NULL OR op IN ('set_stock', 'send_message'));
 
--- What a channel was last told of an article's stock.
+-- News that channels and providers refused.
+CREATE INDEX task_refused_news ON task (target, finished_at) WHERE state = 'refused' AND leg = 'channel';
+
+-- What a channel was last told of an article's stock; -1 after it refused what it was told.
 CREATE TABLE stock_told (
     channel      TEXT COLLATE "C"    NOT NULL,
     channel_sku  TEXT COLLATE "C"    NOT NULL,

@@ -50,7 +50,10 @@ CREATE INDEX task_order ON task (order_id) WHERE order_id IS NOT NULL;
 CREATE INDEX task_subject ON task (subject);
 CREATE INDEX attempt_task ON attempt (task_seq, seq);
 
--- What a channel was last told of an article's stock.
+-- News that channels and providers refused.
+CREATE INDEX task_refused_news ON task (target, finished_at) WHERE state = 'refused' AND leg = 'channel';
+
+-- What a channel was last told of an article's stock; -1 after it refused what it was told.
 CREATE TABLE stock_told (
     channel      TEXT    NOT NULL,
     channel_sku  TEXT    NOT NULL,

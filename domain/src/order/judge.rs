@@ -717,6 +717,9 @@ impl Order {
         if self.parts.iter().any(|part| !part.invalid.is_empty()) {
             tags.insert("contradictory-reports".to_owned());
         }
+        if self.effects.is_news_refused() {
+            tags.insert("news-refused".to_owned());
+        }
         tags.into_iter().collect()
     }
 }

@@ -332,7 +332,9 @@ fn a_refund_goes_once_to_the_provider_that_took_the_money_and_never_beyond_it() 
     assert_eq!(story.ops().iter().filter(|op| **op == "refund").count(), 1);
     story.apply(staff("r2", 7, refund(13_000_000)));
     let second = story.task("refund");
+    assert_eq!(story.order.view().tags, [""; 0]);
     story.apply(refused(&second, "refund_window_closed"));
+    assert_eq!(story.order.view().tags, ["news-refused"]);
     story.allows(&refund(13_000_000)).unwrap();
 }
 
