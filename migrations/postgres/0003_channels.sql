@@ -69,3 +69,15 @@ CREATE TABLE subscription (
     detail       TEXT COLLATE "C",
     checked_at   BIGINT NOT NULL
 );
+
+-- Payments that found no order by themselves and were assigned to one by staff.
+CREATE TABLE booked_payment (
+    channel      TEXT COLLATE "C"    NOT NULL,
+    transaction_id TEXT COLLATE "C"    NOT NULL,
+    order_id     TEXT COLLATE "C"    NOT NULL REFERENCES orders (id),
+    message_seq  BIGINT NOT NULL,
+    ordinal      BIGINT NOT NULL,
+    actor        TEXT COLLATE "C"    NOT NULL,
+    booked_at    BIGINT NOT NULL,
+    CONSTRAINT booked_payment_pk PRIMARY KEY (channel, transaction_id)
+);

@@ -115,3 +115,15 @@ CREATE TABLE subscription (
     detail       TEXT,
     checked_at   INTEGER NOT NULL
 ) STRICT;
+
+-- Payments that found no order by themselves and were assigned to one by staff.
+CREATE TABLE booked_payment (
+    channel      TEXT    NOT NULL,
+    transaction_id TEXT    NOT NULL,
+    order_id     TEXT    NOT NULL REFERENCES orders (id),
+    message_seq  INTEGER NOT NULL,
+    ordinal      INTEGER NOT NULL,
+    actor        TEXT    NOT NULL,
+    booked_at    INTEGER NOT NULL,
+    CONSTRAINT booked_payment_pk PRIMARY KEY (channel, transaction_id)
+) STRICT;
