@@ -247,6 +247,7 @@ on_both! {
             "DROP INDEX conversation_customer", "ALTER TABLE conversation DROP COLUMN customer_id",
             "DROP INDEX orders_unpaid", "DROP TABLE stock_told", "DROP TABLE channel_hour", "DROP TABLE payment_question",
             "DROP TABLE live", "DROP TABLE found_by_poll", "DROP TABLE subscription",
+            "DROP TABLE booked_payment", "DROP INDEX task_refused_news",
             "DELETE FROM _sqlx_migrations WHERE version > 1",
             "INSERT INTO orders (id, code, channel, connector, external_id, status, lifecycle, payment, \
              fulfillment, currency, grand_total, amount_due, placed_at, received_at, updated_at, version, doc) \
