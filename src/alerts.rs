@@ -42,6 +42,9 @@ const REFUSALS: i64 = 20;
 
 const HOUR_MS: i64 = 3_600_000;
 
+/// Refusals are told for so long: nothing undoes one, and a person should have looked by then.
+const REFUSED_NEWS_MS: i64 = 24 * HOUR_MS;
+
 /// Invoices are alarmed this long before the end of their legal day's time.
 const INVOICE_WARNING_MS: i64 = 3_600_000;
 
@@ -184,6 +187,12 @@ pub async fn conditions(gateway: &Gateway) -> Result<Vec<Alarm>, Error> {
         found.push(alarm(
             format!("dead-deliveries/{target}"),
             format!("{n} deliveries to {target} gave up; see `kenh redrive`"),
+        ));
+    }
+    for (target, n) in alarms::refused_news(&gateway.db, now - REFUSED_NEWS_MS).await? {
+        found.push(alarm(
+            format!("refused-news/{target}"),
+            format!("{target} refused {n} of our messages within a day; see its deliveries"),
         ));
     }
     let oversold = alarms::oversold(&gateway.db).await?;

@@ -265,6 +265,12 @@ pub trait Payments: Debug + Send + Sync {
     /// Ask no more after so long, seconds: the provider has given the payment up by then.
     fn give_up_after_s(&self) -> i64;
 
+    /// For providers that know a payment by the day on which it was begun: where to look next for
+    /// one that they do not know under `begun_at`, which the buyer may have begun on a later day.
+    fn next_begun_at(&self, _begun_at: Timestamp, _now: Timestamp) -> Option<Timestamp> {
+        None
+    }
+
     /// The question.
     fn query(&self, question: PaymentQuestion<'_>, call: CallContext<'_>) -> Request<Bytes>;
 

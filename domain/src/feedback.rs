@@ -44,6 +44,15 @@ pub enum CancelReason {
     Other,
 }
 
+/// A refund of a payment that came before another one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EarlierRefund {
+    /// What went back.
+    pub amount: Amount,
+    /// The provider's number of it; `None` where nobody knows whether it was done.
+    pub number: Option<String>,
+}
+
 /// One thing to tell about an order. `parcel` is our id of the fulfillment order.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -128,6 +137,10 @@ pub enum News {
         paid: Amount,
         /// When it was paid.
         paid_at: Timestamp,
+        /// When staff asked for the refund; the same for every try.
+        asked_at: Timestamp,
+        /// What went back of the same payment before.
+        earlier: Vec<EarlierRefund>,
         /// Why, for people; free of personal data.
         text: String,
         /// Who asked for it.

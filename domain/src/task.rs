@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 
 pub use crate::buyer_notice::{BuyerEvent, BuyerNotice};
 pub use crate::feedback::{
-    CancelReason, ChannelLine, ChannelMessage, ChannelTask, News, NewsKind, StockLevel, Tracking,
+    CancelReason, ChannelLine, ChannelMessage, ChannelTask, EarlierRefund, News, NewsKind,
+    StockLevel, Tracking,
 };
 
 /// Which leg of the order a task belongs to.

@@ -4,7 +4,10 @@ DROP INDEX task_order;
 CREATE INDEX task_order ON task (order_id) WHERE order_id IS NOT NULL;
 ALTER TABLE task ADD CONSTRAINT task_has_order CHECK (order_id IS NOT NULL OR op IN ('set_stock', 'send_message'));
 
--- What a channel was last told of an article's stock.
+-- News that channels and providers refused.
+CREATE INDEX task_refused_news ON task (target, finished_at) WHERE state = 'refused' AND leg = 'channel';
+
+-- What a channel was last told of an article's stock; -1 after it refused what it was told.
 CREATE TABLE stock_told (
     channel      TEXT COLLATE "C"    NOT NULL,
     channel_sku  TEXT COLLATE "C"    NOT NULL,
@@ -79,3 +82,15 @@ CREATE INDEX notice_payment ON notice (channel, key, message_seq) WHERE kind = '
 -- Written and never read: the old refresh token stays where it is until the new pair is stored.
 ALTER TABLE channel_account DROP COLUMN previous;
 ALTER TABLE channel_account DROP COLUMN attempt_at;
+
+-- Payments that found no order by themselves and were assigned to one by staff.
+CREATE TABLE booked_payment (
+    channel      TEXT COLLATE "C"    NOT NULL,
+    transaction_id TEXT COLLATE "C"    NOT NULL,
+    order_id     TEXT COLLATE "C"    NOT NULL REFERENCES orders (id),
+    message_seq  BIGINT NOT NULL,
+    ordinal      BIGINT NOT NULL,
+    actor        TEXT COLLATE "C"    NOT NULL,
+    booked_at    BIGINT NOT NULL,
+    CONSTRAINT booked_payment_pk PRIMARY KEY (channel, transaction_id)
+);

@@ -50,7 +50,10 @@ CREATE INDEX task_order ON task (order_id) WHERE order_id IS NOT NULL;
 CREATE INDEX task_subject ON task (subject);
 CREATE INDEX attempt_task ON attempt (task_seq, seq);
 
--- What a channel was last told of an article's stock.
+-- News that channels and providers refused.
+CREATE INDEX task_refused_news ON task (target, finished_at) WHERE state = 'refused' AND leg = 'channel';
+
+-- What a channel was last told of an article's stock; -1 after it refused what it was told.
 CREATE TABLE stock_told (
     channel      TEXT    NOT NULL,
     channel_sku  TEXT    NOT NULL,
@@ -125,3 +128,15 @@ CREATE INDEX notice_payment ON notice (channel, key, message_seq) WHERE kind = '
 -- Written and never read: the old refresh token stays where it is until the new pair is stored.
 ALTER TABLE channel_account DROP COLUMN previous;
 ALTER TABLE channel_account DROP COLUMN attempt_at;
+
+-- Payments that found no order by themselves and were assigned to one by staff.
+CREATE TABLE booked_payment (
+    channel      TEXT    NOT NULL,
+    transaction_id TEXT    NOT NULL,
+    order_id     TEXT    NOT NULL REFERENCES orders (id),
+    message_seq  INTEGER NOT NULL,
+    ordinal      INTEGER NOT NULL,
+    actor        TEXT    NOT NULL,
+    booked_at    INTEGER NOT NULL,
+    CONSTRAINT booked_payment_pk PRIMARY KEY (channel, transaction_id)
+) STRICT;

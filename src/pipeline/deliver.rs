@@ -309,7 +309,7 @@ impl Call<'_> {
         let built = target.request(&self.task.body, &self.task.key, self.context(None));
         let request = match built {
             Ok(request) => request,
-            Err(error) => return self.unbuildable(&error),
+            Err(error) => return self.unbuildable(&error, false),
         };
         let started = self.gateway.now_ms();
         match self.exchange(request).await {
@@ -380,7 +380,9 @@ impl Call<'_> {
         };
         let request = match told(channel, &self.task.body, attempt, self.context(token)) {
             Ok(request) => request,
-            Err(NotTold::Unbuildable(error)) => return After::End(self.unbuildable(&error)),
+            Err(NotTold::Unbuildable(error)) => {
+                return After::End(self.unbuildable(&error, !got.is_empty()));
+            }
             Err(NotTold::Untold(untold)) => {
                 return After::End(self.untold(untold.code, untold.reason));
             }
@@ -435,13 +437,14 @@ impl Call<'_> {
         }
     }
 
-    fn unbuildable(&mut self, error: &BuildError) -> TaskEnd {
+    /// The request cannot be made. `begun` says that earlier calls of this try went out.
+    fn unbuildable(&mut self, error: &BuildError, begun: bool) -> TaskEnd {
         let reason = error.to_string();
         let now = self.gateway.now_ms();
         self.record("send", now, None, "unbuildable", reason.clone());
         TaskEnd::Dead {
             reason,
-            unknown: false,
+            unknown: self.task.unknown || begun,
         }
     }
 

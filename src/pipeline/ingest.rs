@@ -10,7 +10,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use connectors::channel::{self, CallContext, Fetched, gone};
-use connectors::inbound::{Inbound, NoticeBody, OrderDocument, Source};
+use connectors::inbound::{Inbound, NoticeBody, OrderDocument, PaymentNotice, Source};
+use domain::payment::PaymentFact;
 use domain::snapshot::Snapshot;
 use jiff::Timestamp;
 use tokio::sync::Semaphore;
@@ -23,6 +24,7 @@ use crate::outbound::{GateKey, limits};
 use crate::outbound::{SendError, SendOptions};
 use crate::pipeline::settle::{Input, NoticeInput, Prepared};
 use crate::pipeline::{deliver, envelope, tokens};
+use crate::store::Error;
 use crate::store::notices::{self, LeasedNotice, NoticeEnd, StoredMessage};
 
 /// A fetched document may lag behind the push that announced it; so often it is fetched again
@@ -370,6 +372,60 @@ fn parse(
         .filter(|n| *n < notices.len())
         .ok_or("the connector does not find it in the message any more")?;
     Ok(notices.swap_remove(place).body)
+}
+
+/// The payment that a notice tells of, read again from its message; else why there is none.
+pub(crate) async fn payment_of(
+    gateway: &Gateway,
+    notice: &LeasedNotice,
+) -> Result<Result<PaymentFact, String>, Error> {
+    let messages = notices::load(&gateway.db, &[notice.message_seq]).await?;
+    let Some(inbound) = gateway.inbound(&notice.channel) else {
+        return Ok(Err("its channel is not configured any more".to_owned()));
+    };
+    let said = match parse(gateway, &*inbound, notice, &messages) {
+        // The message only named it: the provider tells the rest.
+        Ok(NoticeBody::Ask(question)) => asked(gateway, notice, &question.subject).await,
+        said => said,
+    };
+    Ok(match said {
+        Ok(NoticeBody::Payment(payment)) => Ok(payment_fact(&notice.channel, &payment)),
+        Ok(_) => Err("it tells of no payment; replay its message instead".to_owned()),
+        Err(reason) => Err(reason),
+    })
+}
+
+/// What a channel says of a subject that a message named.
+async fn asked(
+    gateway: &Gateway,
+    notice: &LeasedNotice,
+    subject: &str,
+) -> Result<NoticeBody, String> {
+    let channel = gateway
+        .config
+        .channel(&notice.channel)
+        .ok_or("only a channel can be asked")?;
+    let wanted = channel::Wanted::Subject(subject);
+    match ask(gateway, channel, wanted).await {
+        Ok(Fetched::Document(document)) => channel
+            .channel
+            .answered(subject, &document)
+            .map_err(|error| error.to_string()),
+        Ok(_) | Err(_) => Err("the channel does not tell of it now".to_owned()),
+    }
+}
+
+/// What a payment notice of a channel says, as a fact of its order.
+pub(super) fn payment_fact(channel: &str, payment: &PaymentNotice) -> PaymentFact {
+    PaymentFact {
+        reference: payment.reference.clone(),
+        transaction: payment.transaction.clone(),
+        amount: payment.amount,
+        state: payment.state,
+        at: payment.at,
+        provider_code: payment.provider_code.clone(),
+        provider: channel.to_owned(),
+    }
 }
 
 async fn fetch(gateway: &Gateway, wanted: &Wanted) -> Prepared {

@@ -26,7 +26,7 @@ use tokio::sync::{Mutex, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 pub use input::{
-    CommandInput, Count, Create, Done, Input, NoticeInput, Nudge, Prepared, Refusal, Reply,
+    Book, CommandInput, Count, Create, Done, Input, NoticeInput, Nudge, Prepared, Refusal, Reply,
 };
 pub(crate) use write::tracking_term;
 
@@ -185,7 +185,7 @@ async fn settle_single(gateway: &Gateway, input: Input) {
                 tracing::error!(error = %crate::telemetry::chain(&error), "could not put off a wake");
             }
         }
-        Input::Command(_) | Input::Create(_) | Input::Count(_) => {
+        Input::Command(_) | Input::Create(_) | Input::Book(_) | Input::Count(_) => {
             tracing::error!(error = reason, "could not carry out a command");
             if let Some(reply) = input.into_reply() {
                 respond(reply, Err(Refusal::Unavailable));

@@ -27,6 +27,21 @@ pub async fn dead_tasks(db: &Db) -> Result<Vec<(String, i64)>, Error> {
     .await
 }
 
+/// News that each channel or provider has refused since a moment.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn refused_news(db: &Db, since: i64) -> Result<Vec<(String, i64)>, Error> {
+    // The conditions on state and leg are those of the index, word by word, for SQLite's sake.
+    pairs(
+        db,
+        Sql::new("SELECT target AS k, COUNT(*) AS n FROM task WHERE state = 'refused' AND leg = 'channel' AND finished_at >= ")
+            .bind(since)
+            .push(" GROUP BY target ORDER BY target"),
+    )
+    .await
+}
+
 /// Counters that promise more than is there.
 ///
 /// # Errors

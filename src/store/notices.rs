@@ -105,6 +105,111 @@ pub async fn claim(
     Ok(rows)
 }
 
+/// One notice as it would be leased, whatever became of it.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn get(db: &Db, message_seq: i64, ordinal: i64) -> Result<Option<LeasedNotice>, Error> {
+    let rows: Vec<LeasedNotice> = Sql::new(
+        "SELECT message_seq, ordinal, channel, kind, key, fetch_only, replay_base, \
+         COALESCE(lease_token, '') AS lease_token, attempts, created_at FROM notice WHERE message_seq = ",
+    )
+    .bind(message_seq)
+    .push(" AND ordinal = ")
+    .bind(ordinal)
+    .read(db.reader())
+    .await?;
+    Ok(rows.into_iter().next())
+}
+
+/// A payment that staff assign to an order.
+#[derive(Debug, Clone)]
+pub struct Booking<'a> {
+    /// The payment channel.
+    pub channel: &'a str,
+    /// The provider's transaction.
+    pub transaction: &'a str,
+    /// The order.
+    pub order_id: &'a str,
+    /// The dead notice that told of it.
+    pub message_seq: i64,
+    /// Its place in the message.
+    pub ordinal: i64,
+    /// Who assigns it.
+    pub actor: &'a str,
+}
+
+/// The order to which staff have assigned a transaction.
+///
+/// # Errors
+/// When the database refuses.
+pub(crate) async fn booked(
+    on: &impl ConnectionTrait,
+    channel: &str,
+    transaction: &str,
+) -> Result<Option<String>, Error> {
+    let row = Sql::new("SELECT order_id FROM booked_payment WHERE channel = ")
+        .bind(channel)
+        .push(" AND transaction_id = ")
+        .bind(transaction)
+        .one(on)
+        .await?;
+    Ok(row.map(|row| row.try_get("", "order_id")).transpose()?)
+}
+
+/// Ends a dead notice as one that concerned an order; says whether it was dead.
+///
+/// # Errors
+/// When the database refuses.
+pub(crate) async fn end_dead(
+    on: &impl ConnectionTrait,
+    now: i64,
+    booking: &Booking<'_>,
+) -> Result<bool, Error> {
+    let changed = Sql::new("UPDATE notice SET state = 'done', reason = NULL, order_id = ")
+        .bind(booking.order_id)
+        .push(", finished_at = ")
+        .bind(now)
+        .push(" WHERE state = 'dead' AND message_seq = ")
+        .bind(booking.message_seq)
+        .push(" AND ordinal = ")
+        .bind(booking.ordinal)
+        .run(on)
+        .await?;
+    Ok(changed == 1)
+}
+
+/// Keeps to which order a transaction was assigned.
+///
+/// # Errors
+/// [`Error::Conflict`] when somebody else has just assigned it.
+pub(crate) async fn book(
+    on: &impl ConnectionTrait,
+    now: i64,
+    booking: &Booking<'_>,
+) -> Result<(), Error> {
+    let kept = insert_many(
+        on,
+        "INSERT INTO booked_payment (channel, transaction_id, order_id, message_seq, ordinal, actor, booked_at)",
+        vec![vec![
+            booking.channel.into(),
+            booking.transaction.into(),
+            booking.order_id.into(),
+            booking.message_seq.into(),
+            booking.ordinal.into(),
+            booking.actor.into(),
+            now.into(),
+        ]],
+        "ON CONFLICT (channel, transaction_id) DO NOTHING",
+    )
+    .await?;
+    if kept == 1 {
+        Ok(())
+    } else {
+        Err(Error::Conflict { what: "a payment" })
+    }
+}
+
 /// The content of the messages, for parsing.
 ///
 /// # Errors

@@ -4,7 +4,7 @@
 //! what was last told and what is on its way cannot differ.
 
 use domain::task::{Leg, StockLevel, Task, TaskBody};
-use sea_orm::FromQueryResult;
+use sea_orm::{ConnectionTrait, FromQueryResult};
 
 use super::db::{Db, Error};
 use super::outbox;
@@ -18,7 +18,7 @@ pub struct Told {
     pub channel_sku: String,
     /// Our SKU.
     pub sku: String,
-    /// Units.
+    /// Units; -1 where it refused them.
     pub available: i64,
     /// Rises with every level.
     pub sequence: i64,
@@ -138,6 +138,29 @@ pub async fn tell(db: &Db, now: i64, channel: &str, news: &[News]) -> Result<usi
     Ok(tasks.len())
 }
 
+/// Marks levels that a channel has refused as not told, so that the next comparison tells the
+/// article's level again, changed or not. Levels that were told since stay. `refused` is the
+/// channel, the article and the task's key of each.
+///
+/// # Errors
+/// When the database refuses.
+pub(crate) async fn forget_refused(
+    on: &impl ConnectionTrait,
+    refused: &[(&str, &str, &str)],
+) -> Result<(), Error> {
+    for (channel, article, key) in refused {
+        Sql::new("UPDATE stock_told SET available = -1 WHERE channel = ")
+            .bind(*channel)
+            .push(" AND channel_sku = ")
+            .bind(*article)
+            .push(" AND 'stock/' || channel || '/' || channel_sku || '/' || CAST(sequence AS TEXT) = ")
+            .bind(*key)
+            .run(on)
+            .await?;
+    }
+    Ok(())
+}
+
 /// Withdraws dead tasks about levels that are not the last ones told: nobody may redrive them.
 ///
 /// # Errors
@@ -244,6 +267,29 @@ mod tests {
         assert_eq!(tell(&db, 3, "shop", &late).await.unwrap(), 1);
         let seen = told(&db, "shop", &["7".to_owned()]).await.unwrap();
         assert_eq!(seen[0].available, 4);
+    }
+
+    #[tokio::test]
+    async fn a_refused_level_counts_as_not_told_unless_another_was_told_since() {
+        let db = TempDb::new().await;
+        tell(&db, 1, "shop", &[news("7", 5, 0), news("8", 5, 0)])
+            .await
+            .unwrap();
+        tell(&db, 2, "shop", &[news("8", 4, 1)]).await.unwrap();
+        let refused = [
+            ("shop", "7", "stock/shop/7/1"),
+            ("shop", "8", "stock/shop/8/1"),
+        ];
+        forget_refused(db.writer(), &refused).await.unwrap();
+        let seen = told(&db, "shop", &["7".to_owned(), "8".to_owned()])
+            .await
+            .unwrap();
+        let mut levels: Vec<_> = seen
+            .iter()
+            .map(|one| (&*one.channel_sku, one.available, one.sequence))
+            .collect();
+        levels.sort_unstable();
+        assert_eq!(levels, [("7", -1, 1), ("8", 4, 2)]);
     }
 
     #[tokio::test]

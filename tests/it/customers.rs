@@ -472,6 +472,36 @@ on_both! {
         assert_eq!(desk.list("q=nguyen").await.len(), 1);
         app.finish().await;
     }
+
+    async fn who_left_is_not_written_to_and_following_is_no_word_to_answer(kind: Kind) {
+        let app = TestApp::start(kind).await;
+        let desk = Desk::of(&app, &STAFF).await;
+        let answers = async |key: &str| {
+            let path = app.rows.text("SELECT id FROM conversation").await.unwrap();
+            let body = json!({"text": "Dạ shop chào mình ạ"});
+            let answer = desk
+                .post(&format!("/conversations/{path}/reply"), key, &body)
+                .await;
+            (
+                answer.problem(),
+                answer.json["detail"].as_str().unwrap().to_owned(),
+            )
+        };
+        app.send(&zalo_follow(&app, "follow")).await;
+        app.settle().await;
+        let (problem, detail) = answers("followed").await;
+        assert_eq!(problem, "409 not-allowed");
+        assert!(detail.contains("next word"), "{detail}");
+
+        app.send(&zalo_text(&app, "m1", "alo shop")).await;
+        app.clock.advance(std::time::Duration::from_secs(60));
+        app.send(&zalo_follow(&app, "unfollow")).await;
+        app.settle().await;
+        let (problem, detail) = answers("left").await;
+        assert_eq!(problem, "409 not-allowed");
+        assert!(detail.contains("consent"), "{detail}");
+        app.finish().await;
+    }
 }
 
 /// Many workers of two gateways meet the same persons at once, each message another binding.

@@ -78,7 +78,7 @@ impl Case {
             .await;
         let settings = json!({
             "app_id": 2553, "key1": {"$secret": ["one"]}, "key2": {"$secret": ["two"]},
-            "base_url": provider.uri(), "refund_look_back_days": 0,
+            "base_url": provider.uri(),
         });
         let app = Setup::default()
             .edit(move |config| {

@@ -252,6 +252,7 @@ on_both! {
             "DROP INDEX notice_payment",
             "ALTER TABLE channel_account ADD COLUMN previous TEXT",
             "ALTER TABLE channel_account ADD COLUMN attempt_at TEXT",
+            "DROP TABLE booked_payment", "DROP INDEX task_refused_news",
             "DELETE FROM _sqlx_migrations WHERE version > 1",
             "INSERT INTO orders (id, code, channel, connector, external_id, status, lifecycle, payment, \
              fulfillment, currency, grand_total, amount_due, placed_at, received_at, updated_at, version, doc) \

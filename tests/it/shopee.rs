@@ -259,4 +259,26 @@ on_both! {
         assert_eq!(app.orders().await.len(), 8);
         app.finish().await;
     }
+
+    async fn a_try_that_cannot_go_on_after_its_first_call_is_marked_for_a_look(kind: Kind) {
+        let mut app = TestApp::start(kind).await;
+        let now = app.clock_s();
+        show_orders(&app, now).await;
+        // A carrier that wants a number of ours: there is no request for that.
+        Mock::given(method("GET"))
+            .and(path("/api/v2/logistics/get_shipping_parameter"))
+            .respond_with(good(&json!({"info_needed": {"non_integrated": ["tracking_no"]}})))
+            .mount(&app.shopee)
+            .await;
+        app.send(&app.shopee_push("m1", "2411240000001", "READY_TO_SHIP", now)).await;
+        app.settle().await;
+        let parcel = app.order("2411240000001").await.fulfillment_orders[0].id.clone();
+        let target = app.parcel_target(&parcel);
+        app.callback(target, "fulfillment.accepted", 1, json!({"fulfillment_order_id": parcel})).await;
+        app.settle().await;
+        let task = "SELECT state || ' ' || CAST(unknown AS TEXT) FROM task WHERE op = 'tell_arranged'";
+        assert_eq!(app.rows.text(task).await.as_deref(), Some("dead 1"));
+        app.expects_dead(0, 1);
+        app.finish().await;
+    }
 }

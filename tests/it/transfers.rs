@@ -224,6 +224,47 @@ on_both! {
         app.finish().await;
     }
 
+    async fn money_of_nobody_is_booked_to_its_order_by_hand_and_only_once(kind: Kind) {
+        let mut app = TestApp::start(kind).await;
+        ordered(&app).await;
+        app.web(&WebOrder::new("WEB-2").card().status("pending"), "order.created").await;
+        app.send(&transfer(&app, 90_000_001, AC_PRICE, "tra tien may lanh")).await;
+        app.settle().await;
+        let message = app.rows.number("SELECT message_seq FROM notice WHERE state = 'dead'").await;
+        let (order, other) = (app.order("WEB-1").await, app.order("WEB-2").await);
+        let desk = Desk::of(&app, &["orders:write"]).await;
+        let body = json!({"message": message, "reason": "khách gửi ảnh chuyển khoản"});
+        let book = async |order: &str, body: &serde_json::Value| {
+            let answer = desk.post(&format!("/orders/{order}/payments"), "k", body).await;
+            app.settle().await;
+            answer
+        };
+        let reader = Desk::of(&app, &["orders:read"]).await;
+        let path = format!("/orders/{}/payments", order.id);
+        assert_eq!(reader.post(&path, "k", &body).await.status, 403);
+        for _ in 0..2 {
+            let answer = book(&order.id, &body).await;
+            assert_eq!(answer.status, 200, "{}", answer.json);
+        }
+        let paid = app.order("WEB-1").await.payment;
+        assert_eq!((paid.paid.0, paid.received.len()), (AC_PRICE, 1));
+        assert_eq!(book(&other.id, &body).await.problem(), "409 not-allowed");
+        assert_eq!(app.order("WEB-2").await.payment.paid.0, 0);
+        let trail = app.rows.texts("SELECT detail FROM audit WHERE action = 'order.payment'").await;
+        assert_eq!(trail.len(), 1, "{trail:?}");
+        let nothing = json!({"message": message + 1_000, "reason": "x"});
+        assert_eq!(book(&order.id, &nothing).await.status, 404);
+        // What has found its order by itself is nobody's to book.
+        let code = other.code.to_string();
+        app.send(&transfer(&app, 90_000_002, 1_000, &code)).await;
+        app.settle().await;
+        let settled = app.rows.number("SELECT MAX(message_seq) FROM notice").await;
+        let taken = json!({"message": settled, "reason": "x"});
+        assert_eq!(book(&order.id, &taken).await.problem(), "409 not-allowed");
+        app.expects_dead(0, 0);
+        app.finish().await;
+    }
+
     async fn what_the_bank_took_is_not_given_back_by_a_call_that_nobody_takes(kind: Kind) {
         let app = TestApp::start(kind).await;
         let code = ordered(&app).await;

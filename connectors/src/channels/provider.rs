@@ -4,7 +4,7 @@
 
 use bytes::Bytes;
 use domain::money::Amount;
-use domain::task::{ChannelTask, Given, News, Outcome};
+use domain::task::{ChannelTask, EarlierRefund, Given, News, Outcome};
 use http::{HeaderValue, Request, Response, header};
 use jiff::Timestamp;
 use secrecy::ExposeSecret as _;
@@ -76,6 +76,8 @@ pub(crate) struct Refund<'a> {
     pub(crate) amount: Amount,
     pub(crate) paid: Amount,
     pub(crate) paid_at: Timestamp,
+    pub(crate) asked_at: Timestamp,
+    pub(crate) earlier: &'a [EarlierRefund],
     pub(crate) text: &'a str,
     pub(crate) actor: &'a str,
 }
@@ -92,6 +94,8 @@ pub(crate) fn refund_of(task: &ChannelTask) -> Result<Refund<'_>, BuildError> {
             amount,
             paid,
             paid_at,
+            asked_at,
+            earlier,
             text,
             actor,
         } => Ok(Refund {
@@ -100,6 +104,8 @@ pub(crate) fn refund_of(task: &ChannelTask) -> Result<Refund<'_>, BuildError> {
             amount: *amount,
             paid: *paid,
             paid_at: *paid_at,
+            asked_at: *asked_at,
+            earlier,
             text,
             actor,
         }),

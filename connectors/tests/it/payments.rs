@@ -8,9 +8,10 @@ use connectors::channel::{CallContext, Channel, PollWindow, Wanted};
 use connectors::channels::{self, ChannelContext};
 use connectors::feedback::{PaymentQuestion, Step, Try};
 use domain::money::Amount;
-use domain::task::{ChannelTask, News, NewsKind, Outcome};
+use domain::task::{ChannelTask, EarlierRefund, News, NewsKind, Outcome};
 use http::{Method, Request, Response};
 use jiff::Timestamp;
+use secrecy::SecretString;
 use serde_json::{Value, json};
 
 use crate::fixtures::{build, settings};
@@ -52,6 +53,9 @@ fn refund(transaction: &str, paid: i64) -> ChannelTask {
             amount: Amount(580_000),
             paid: Amount(paid),
             paid_at: "2025-12-04T04:00:12Z".parse().unwrap(),
+            // A little before midnight in Vietnam.
+            asked_at: "2026-09-25T16:59:00Z".parse().unwrap(),
+            earlier: Vec::new(),
             text: "Khách đổi ý".to_owned(),
             actor: "lan".to_owned(),
         },
@@ -186,6 +190,8 @@ fn every_try_of_a_refund_has_the_same_id_whenever_it_is_made() {
     for (name, got, field) in [
         ("momo", vec!["not refunded yet"], "orderId"),
         ("momo", vec!["not refunded yet"], "requestId"),
+        ("zalopay", vec![], "m_refund_id"),
+        ("zalopay", vec!["no refund under this id"], "m_refund_id"),
         ("vnpay", vec![], "vnp_RequestId"),
     ] {
         let channel = connector(name);
@@ -223,31 +229,49 @@ fn after_an_unknown_outcome_every_provider_is_asked_before_money_moves() {
 }
 
 #[test]
-fn a_refund_of_zalopay_is_looked_for_on_every_day_before_it_is_sent() {
+fn a_refund_of_zalopay_is_looked_for_under_its_one_id_before_it_is_sent() {
     let channel = connector("zalopay");
     let feedback = channel.feedback().unwrap();
     let task = refund("251204000000390", 580_000);
     let nothing = answer(200, &json!({"return_code": 2, "sub_return_code": -101}));
-    let mut got: Vec<Bytes> = Vec::new();
-    let mut days = Vec::new();
-    loop {
-        // A little after midnight in Vietnam.
-        let request = feedback.request(&task, attempt(&got, false), call("2026-09-24T17:05:00Z"));
-        let request = request.unwrap();
-        if moves_money(&request) {
-            assert_eq!(
-                body(&request)["m_refund_id"],
-                "260925_2553_47a1796c2f874e6d3ba1"
-            );
-            break;
-        }
-        days.push(body(&request)["m_refund_id"].as_str().unwrap()[..6].to_owned());
-        let Step::Part(part) = feedback.read(&task, attempt(&got, false), &nothing) else {
-            panic!("a part")
-        };
-        got.push(part);
+    // Weeks later, after an outage or a redrive.
+    let late = call("2026-10-20T03:00:00Z");
+    let look = feedback.request(&task, attempt(&[], true), late).unwrap();
+    assert!(!moves_money(&look));
+    let Step::Part(part) = feedback.read(&task, attempt(&[], true), &nothing) else {
+        panic!("a part")
+    };
+    let sent = feedback
+        .request(&task, attempt(&[part], true), late)
+        .unwrap();
+    assert!(moves_money(&sent));
+    for request in [look, sent] {
+        let id = &body(&request)["m_refund_id"];
+        assert_eq!(id, "260925_2553_47a1796c2f874e6d3ba1");
     }
-    assert_eq!(days, ["260925", "260924", "260923", "260922"]);
+}
+
+#[test]
+fn a_payment_of_zalopay_is_looked_for_on_every_day_since_the_order() {
+    let channel = connector("zalopay");
+    let payments = channel.payments().unwrap();
+    // Half an hour before midnight in Vietnam, and an hour after it.
+    let (placed, now) = (
+        "2026-09-24T16:30:00Z",
+        "2026-09-24T18:00:00Z".parse().unwrap(),
+    );
+    let mut next = Some(placed.parse::<Timestamp>().unwrap());
+    let mut days = Vec::new();
+    while let Some(begun_at) = next {
+        let asked = PaymentQuestion {
+            begun_at,
+            ..question("KH000005724-1", None)
+        };
+        let request = payments.query(asked, call(placed));
+        days.push(body(&request)["app_trans_id"].as_str().unwrap().to_owned());
+        next = payments.next_begun_at(begun_at, now);
+    }
+    assert_eq!(days, ["260924_KH000005724-1", "260925_KH000005724-1"]);
 }
 
 #[test]
@@ -265,6 +289,69 @@ fn a_refund_of_vnpay_without_an_answer_is_asked_for_and_never_sent_again_in_the_
         .unwrap();
     assert!(!moves_money(&request));
     let step = feedback.read(&task, attempt(&got, false), &answer(503, &json!({})));
+    assert!(
+        matches!(step, Step::Done(Outcome::Retry { .. })),
+        "{step:?}"
+    );
+}
+
+/// VNPay's answer to a question about a payment with a refund in part of 580,000 đ.
+fn refund_shown(number: &str) -> Response<Bytes> {
+    let fields = [
+        ("vnp_ResponseId", "r1"),
+        ("vnp_Command", "querydr"),
+        ("vnp_ResponseCode", "00"),
+        ("vnp_Message", "Success"),
+        ("vnp_TmnCode", "MAUTEST1"),
+        ("vnp_TxnRef", "KH000005724-1"),
+        ("vnp_Amount", "58000000"),
+        ("vnp_BankCode", "NCB"),
+        ("vnp_PayDate", "20251204110012"),
+        ("vnp_TransactionNo", number),
+        ("vnp_TransactionType", "03"),
+        ("vnp_TransactionStatus", "05"),
+        ("vnp_OrderInfo", "x"),
+        ("vnp_PromotionCode", ""),
+        ("vnp_PromotionAmount", ""),
+    ];
+    let values: Vec<&str> = fields.iter().map(|(_, value)| *value).collect();
+    let mut document: serde_json::Map<String, Value> = fields
+        .iter()
+        .map(|(name, value)| ((*name).to_owned(), Value::from(*value)))
+        .collect();
+    let secret = SecretString::from("VNPAYTESTSECRET0123456789ABCDEFG");
+    let hash = connectors::signature::hmac_sha512_hex_of(&secret, &[values.join("|").as_bytes()]);
+    document.insert("vnp_SecureHash".to_owned(), Value::from(hash));
+    answer(200, &Value::Object(document))
+}
+
+#[test]
+fn an_earlier_refund_of_vnpay_is_not_taken_for_a_later_one_of_the_same_amount() {
+    let channel = connector("vnpay");
+    let feedback = channel.feedback().unwrap();
+    let task = |number: Option<&str>| {
+        let mut task = refund("14226112", 5_800_000);
+        if let News::Refunded { earlier, .. } = &mut task.news {
+            earlier.push(EarlierRefund {
+                amount: Amount(580_000),
+                number: number.map(str::to_owned),
+            });
+        }
+        task
+    };
+    let look =
+        |task: &ChannelTask| feedback.read(task, attempt(&[], true), &refund_shown("14226150"));
+    // The one that we know: ours is not there, and is sent.
+    let step = look(&task(Some("14226150")));
+    assert!(matches!(step, Step::Part(_)), "{step:?}");
+    // Another than the one that we know: ours.
+    let step = look(&task(Some("14226140")));
+    assert!(
+        matches!(step, Step::Done(Outcome::Duplicate { .. })),
+        "{step:?}"
+    );
+    // Nobody knows which: not done, not refused, and not sent again.
+    let step = look(&task(None));
     assert!(
         matches!(step, Step::Done(Outcome::Retry { .. })),
         "{step:?}"
@@ -359,12 +446,7 @@ fn settings_that_cannot_be_meant_are_refused_by_name() {
         ("casso", "order_code_prefix", json!(""), "order_code_prefix"),
         ("momo", "partner_code", json!(""), "partner_code"),
         ("momo", "base_url", json!("payment.momo.vn"), "base_url"),
-        (
-            "zalopay",
-            "refund_look_back_days",
-            json!(32),
-            "refund_look_back_days",
-        ),
+        ("zalopay", "app_id", json!("x"), "app_id"),
         ("zalo_checkout", "app_id", json!(""), "app_id"),
         ("vnpay", "tmn_code", json!(""), "tmn_code"),
     ] {

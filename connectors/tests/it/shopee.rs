@@ -101,7 +101,7 @@ fn a_parcel_that_left_under_a_booking_is_not_sent_again() {
 }
 
 #[test]
-fn an_order_is_whole_whatever_becomes_of_its_escrow() {
+fn an_order_waits_for_a_late_escrow_and_goes_without_one_that_is_not_ours() {
     let shopee = shopee();
     let wanted = Wanted::Order("2609250K7QX3MB");
     let Fetched::Part(part) = shopee.read_fetch(wanted, &[], &answer(&detail(&[]))) else {
@@ -111,12 +111,22 @@ fn an_order_is_whole_whatever_becomes_of_its_escrow() {
     let token = SecretString::from("t");
     let next = shopee.fetch(wanted, &got, call(&token)).unwrap();
     assert_eq!(next.uri().path(), "/api/v2/payment/get_escrow_detail");
-    let failures = [
+    // A document without what comes a moment later would be of the same revision.
+    let late = [
         (500, "<html>".to_owned()),
         (
             200,
             json!({"error": "error_server", "message": "x"}).to_string(),
         ),
+        (429, String::new()),
+    ];
+    for (status, body) in late {
+        let mut response = Response::new(Bytes::from(body));
+        *response.status_mut() = status.try_into().unwrap();
+        let fetched = shopee.read_fetch(wanted, &got, &response);
+        assert!(matches!(fetched, Fetched::Retry { .. }), "{fetched:?}");
+    }
+    let failures = [
         (
             403,
             json!({"error": "error_permission", "message": "x"}).to_string(),

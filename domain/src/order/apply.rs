@@ -98,6 +98,10 @@ impl Order {
             Fact::Wake => self.wake(context.now),
         };
         changed |= self.refresh(context);
+        if self.count_questions() {
+            changed = true;
+            self.refresh(context);
+        }
         self.finish(changed, before, &mut events, context.now);
         Applied { changed, events }
     }

@@ -130,8 +130,10 @@ pub(super) struct ChannelSide {
     pub(super) coupon: Slot<String>,
     pub(super) appointment: Slot<Appointment>,
     pub(super) invoice_request: Slot<InvoiceRequest>,
-    /// All tags that any snapshot carried.
-    pub(super) tags: BTreeSet<String>,
+    /// The tags of the newest whole document; that is one with lines.
+    tags: Slot<BTreeSet<String>>,
+    /// The tags of the newest word without lines.
+    bare_tags: Slot<BTreeSet<String>>,
 }
 
 /// The stamp of a snapshot: its revision, a cancel before everything else of the same moment, then
@@ -222,10 +224,28 @@ impl ChannelSide {
         changed |= put_some(&mut self.coupon, stamp, filled(snapshot.coupon));
         changed |= put_some(&mut self.appointment, stamp, snapshot.appointment);
         changed |= put_some(&mut self.invoice_request, stamp, snapshot.invoice_request);
-        for tag in snapshot.tags {
-            changed |= self.tags.insert(tag);
-        }
+        // A whole document knows all that is worth seeing; a word on the status alone speaks only
+        // for itself, and no longer than until the next whole document.
+        let of = if full {
+            &mut self.tags
+        } else {
+            &mut self.bare_tags
+        };
+        changed |= put(of, stamp, snapshot.tags.into_iter().collect());
         changed
+    }
+
+    /// What the channel says now beside its fields: the tags of the newest whole document, and
+    /// those of a newer word without lines.
+    pub(super) fn tags(&self) -> BTreeSet<String> {
+        let mut tags = value(&self.tags).cloned().unwrap_or_default();
+        let known = self.tags.as_ref().map(|register| register.stamp);
+        if let Some(bare) = &self.bare_tags
+            && known.is_none_or(|known| bare.stamp > known)
+        {
+            tags.extend(bare.value.iter().cloned());
+        }
+        tags
     }
 
     /// How far the channel says it has come; `None` before the first snapshot.

@@ -85,6 +85,13 @@ impl Effects {
         matches!(self.get(key), Some(EffectState::Done { .. }))
     }
 
+    /// Whether a channel or provider has refused something that it was told or asked for.
+    pub(crate) fn is_news_refused(&self) -> bool {
+        self.0.values().any(|effect| {
+            effect.leg == Leg::Channel && matches!(effect.state, EffectState::Refused { .. })
+        })
+    }
+
     /// It is being taken back, or has been: it cannot be relied on any more.
     pub(crate) fn is_leaving(&self, key: &str) -> bool {
         match self.get(key) {

@@ -708,7 +708,7 @@ impl Order {
     }
 
     fn tags(&self, staff: &StaffView, judged: &Judged) -> Vec<String> {
-        let mut tags = self.said.tags.clone();
+        let mut tags = self.said.tags();
         tags.extend(staff.edit.tags.iter().flatten().cloned());
         tags.extend(self.own_tags.iter().cloned());
         if judged.cancel_reason.is_some() && self.received() > judged.refunded {
@@ -716,6 +716,9 @@ impl Order {
         }
         if self.parts.iter().any(|part| !part.invalid.is_empty()) {
             tags.insert("contradictory-reports".to_owned());
+        }
+        if self.effects.is_news_refused() {
+            tags.insert("news-refused".to_owned());
         }
         tags.into_iter().collect()
     }

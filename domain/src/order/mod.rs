@@ -111,6 +111,8 @@ pub struct Order {
     pub(crate) work_orders: Vec<WorkOrder>,
     pub(crate) warranties: Vec<Warranty>,
     pub(crate) own_tags: BTreeSet<String>,
+    /// How often the channel has asked for what it may ask for again.
+    pub(crate) asked: told::Asked,
     next_wake: Option<Timestamp>,
 
     // What follows from all of it.
@@ -256,6 +258,7 @@ impl Order {
             work_orders: Vec::new(),
             warranties: Vec::new(),
             own_tags: BTreeSet::new(),
+            asked: told::Asked::default(),
             next_wake: None,
             judged: judge::Judged::default(),
         }

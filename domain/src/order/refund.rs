@@ -5,7 +5,7 @@ use jiff::Timestamp;
 
 use crate::money::Amount;
 use crate::payment::{PaymentFact, PaymentState};
-use crate::task::NewsKind;
+use crate::task::{EarlierRefund, NewsKind};
 
 use super::effects::EffectState;
 use super::fact::{Action, Command};
@@ -23,6 +23,8 @@ pub(crate) struct RefundAsked {
     pub(crate) amount: Amount,
     pub(crate) paid: Amount,
     pub(crate) paid_at: Timestamp,
+    /// When staff asked for it.
+    pub(crate) asked_at: Timestamp,
     pub(crate) text: String,
     pub(crate) actor: String,
 }
@@ -62,9 +64,43 @@ impl Order {
             amount: *amount,
             paid: payment.amount,
             paid_at: payment.at,
+            asked_at: command.at,
             text: command.reason.clone(),
             actor: command.actor.clone(),
         })
+    }
+
+    /// What went back of the same payment before, or may have; `None` while an earlier refund is
+    /// not settled, a dead one too: it may be tried again. Providers show a payment's newest refund and do not say whose wish it was,
+    /// so a later one must know the earlier ones.
+    pub(crate) fn refunds_before(&self, refund: &RefundAsked) -> Option<Vec<EarlierRefund>> {
+        let mut before = Vec::new();
+        for other in self.refunds_asked() {
+            if other.command == refund.command {
+                break;
+            }
+            if other.reference != refund.reference || other.transaction != refund.transaction {
+                continue;
+            }
+            let number = match self
+                .effects
+                .get(&self.news_key("refund", &other.command, 1))
+            {
+                Some(
+                    EffectState::Pending | EffectState::Withdrawing | EffectState::Dead { .. },
+                ) => return None,
+                None | Some(EffectState::Refused { .. } | EffectState::Withdrawn { .. }) => {
+                    continue;
+                }
+                Some(EffectState::Done { given, .. }) => given.partner_id.clone(),
+                Some(EffectState::Abandoned { .. }) => None,
+            };
+            before.push(EarlierRefund {
+                amount: other.amount,
+                number,
+            });
+        }
+        Some(before)
     }
 
     fn payment(&self, reference: &str, transaction: &str) -> Option<&PaymentFact> {
@@ -77,7 +113,7 @@ impl Order {
         self.refunds_asked()
             .iter()
             .filter(|refund| {
-                let key = self.news_key("refund", &refund.command);
+                let key = self.news_key("refund", &refund.command, 1);
                 matches!(self.effects.get(&key), Some(EffectState::Done { .. }))
             })
             .fold(Amount::ZERO, |sum, refund| {
@@ -114,20 +150,31 @@ impl Order {
         if amount <= Amount::ZERO {
             return Err("a refund must be more than 0".to_owned());
         }
+        let of_payment = |refund: &&RefundAsked| {
+            refund.reference == reference && refund.transaction == transaction
+        };
+        let is_dead = |refund: RefundAsked| {
+            let state = self
+                .effects
+                .get(&self.news_key("refund", &refund.command, 1));
+            matches!(state, Some(EffectState::Dead { .. }))
+        };
+        let asked = self.refunds_asked();
+        if asked.iter().filter(of_payment).cloned().any(is_dead) {
+            return Err(
+                "an earlier refund of this payment gave up and may have been done; settle it                  first (`kenh redrive`)"
+                    .to_owned(),
+            );
+        }
         let refused = |command: &str| {
             matches!(
-                self.effects.get(&self.news_key("refund", command)),
+                self.effects.get(&self.news_key("refund", command, 1)),
                 Some(EffectState::Refused { .. } | EffectState::Withdrawn { .. })
             )
         };
-        let asked = self
-            .refunds_asked()
+        let asked = asked
             .iter()
-            .filter(|refund| {
-                refund.reference == reference
-                    && refund.transaction == transaction
-                    && !refused(&refund.command)
-            })
+            .filter(|refund| of_payment(refund) && !refused(&refund.command))
             .fold(Amount::ZERO, |sum, refund| {
                 sum.saturating_add(refund.amount)
             });

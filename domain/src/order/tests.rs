@@ -502,6 +502,15 @@ fn facts(order: &Order) -> Vec<Fact> {
     same_moment.revised_at = minute(6);
     same_moment.status = ChannelStatus::Shipped;
     same_moment.payment_method = Some(PaymentMethod::Wallet);
+    same_moment.tags = vec!["on_hold".into(), "vip".into()];
+    let mut newest = snapshot();
+    newest.revised_at = minute(8);
+    newest.status = ChannelStatus::Shipped;
+    newest.tags = vec!["tracking:1".into()];
+    let mut bare = status(ChannelStatus::Delivered, 7);
+    bare.tags = vec!["unknown_status:x".into()];
+    let mut newer_bare = status(ChannelStatus::Delivered, 9);
+    newer_bare.tags = vec!["unknown_status:y".into()];
     let ids: Vec<&str> = order
         .subjects()
         .filter(|id| id.starts_with("ful_"))
@@ -511,6 +520,9 @@ fn facts(order: &Order) -> Vec<Fact> {
         said(snapshot()),
         said(masked),
         said(same_moment),
+        said(newest),
+        said(bare),
+        said(newer_bare),
         said(status(ChannelStatus::Delivered, 200)),
         paid("T1", 100, PaymentState::Pending, 0),
         paid("T1", 100, PaymentState::Failed, 1),
@@ -555,8 +567,60 @@ fn facts(order: &Order) -> Vec<Fact> {
     facts
 }
 
+#[test]
+fn a_tag_of_the_channel_goes_with_its_cause() {
+    let mut story = Story::new();
+    let document = |minutes, tags: &[&str]| {
+        let mut document = snapshot();
+        document.revised_at = minute(minutes);
+        document.tags = tags.iter().map(|tag| (*tag).to_owned()).collect();
+        said(document)
+    };
+    let tags = |story: &Story| story.order.view().tags;
+    story.apply(document(1, &["advance_package", "on_hold"]));
+    assert_eq!(tags(&story), ["advance_package", "on_hold"]);
+    story.apply(document(2, &["advance_package"]));
+    assert_eq!(tags(&story), ["advance_package"]);
+    story.apply(document(1, &["advance_package", "on_hold"]));
+    assert_eq!(tags(&story), ["advance_package"], "late news is no news");
+    // A word on the status alone adds to what the whole document said, until the next one.
+    let mut bare = status(ChannelStatus::Confirmed, 3);
+    bare.tags = vec!["unknown_status:x".into()];
+    story.apply(said(bare));
+    assert_eq!(tags(&story), ["advance_package", "unknown_status:x"]);
+    story.apply(document(4, &["advance_package"]));
+    assert_eq!(tags(&story), ["advance_package"]);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn any_tags_end_the_same_in_any_order(
+        said in prop::collection::vec((0_i64..4, any::<bool>(), prop::collection::btree_set("[abc]", 0..3)), 1..8),
+        picks in prop::collection::vec(any::<prop::sample::Index>(), 16),
+    ) {
+        let world = World::new();
+        let facts: Vec<Fact> = said
+            .iter()
+            .map(|(revision, whole, tags)| {
+                let mut document = if *whole { snapshot() } else { status(ChannelStatus::Confirmed, 0) };
+                document.revised_at = minute(*revision);
+                document.tags = tags.iter().cloned().collect();
+                super::testing::said(document)
+            })
+            .collect();
+        let tags = |facts: &mut dyn Iterator<Item = &Fact>| {
+            let mut order = order();
+            for fact in facts {
+                let _applied = order.apply(fact, &world.context());
+            }
+            order.view().tags
+        };
+        let straight = tags(&mut facts.iter());
+        let jumbled = picks.iter().map(|pick| pick.get(&facts)).chain(facts.iter().rev());
+        prop_assert_eq!(tags(&mut jumbled.into_iter()), straight);
+    }
 
     #[test]
     fn any_permutation_with_repeats_gives_the_same_order(picks in prop::collection::vec(any::<prop::sample::Index>(), 30)) {

@@ -2,6 +2,7 @@
 //! happened.
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
 use crate::fulfillment::{EventKind, Tracking};
 use crate::money::Amount;
@@ -25,7 +26,53 @@ pub struct ChannelParcel {
     pub tracking: Option<String>,
 }
 
+/// The mark of an order whose carrier must be arranged once more: the first one did not come.
+const REARRANGE: &str = "rearrange_shipment";
+
+/// How often the channel has asked for what it may ask for again. Each time is a question of its
+/// own and wants an answer of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub(crate) struct Asked {
+    /// The buyer's wish to cancel stands open.
+    wishing: bool,
+    /// Wishes to cancel so far.
+    wishes: u32,
+    /// The channel wants the carrier arranged once more.
+    rearranging: bool,
+    /// How often it has wanted that.
+    rearranged: u32,
+}
+
 impl Order {
+    /// Counts what the channel asks for now and did not ask for before; says whether it did. What
+    /// staff have said of an earlier wish to cancel is no answer to this one.
+    pub(super) fn count_questions(&mut self) -> bool {
+        let before = self.asked;
+        let wishing = self.cancel_requested();
+        let rearranging = self.judged.tags.iter().any(|tag| tag == REARRANGE);
+        if wishing && !before.wishing {
+            self.asked.wishes += 1;
+            let cause = Hold::new(hold::CANCEL_REQUESTED, None).cause();
+            self.accepted.remove(&cause);
+        }
+        if rearranging && !before.rearranging {
+            self.asked.rearranged += 1;
+        }
+        self.asked.wishing = wishing;
+        self.asked.rearranging = rearranging;
+        self.asked != before
+    }
+
+    /// Which answer to a wish to cancel is due: one per wish.
+    pub(crate) fn wish(&self) -> u32 {
+        self.asked.wishes.max(1)
+    }
+
+    /// Which arrangement of a parcel is due: the first, and one more whenever the channel asks.
+    pub(crate) fn arrangement(&self) -> u32 {
+        self.asked.rearranged + 1
+    }
+
     /// The channel's last word.
     #[must_use]
     pub fn channel_status(&self) -> Option<ChannelStatus> {
@@ -57,19 +104,29 @@ impl Order {
             .parts
             .iter()
             .find(|part| part.id == fulfillment_order)?;
-        let key = self.news_key("arranged", &part.id);
-        let Some(EffectState::Done { given, .. }) = self.effects.get(&key) else {
-            return Some(ChannelParcel::default());
-        };
-        Some(ChannelParcel {
-            id: given.partner_id.clone(),
-            tracking: given.tracking.clone(),
-        })
+        // The last arrangement that was made: the parcel keeps its name until the next one is.
+        let given = (1..=self.arrangement()).rev().find_map(|generation| {
+            let key = self.news_key("arranged", &part.id, generation);
+            match self.effects.get(&key) {
+                Some(EffectState::Done { given, .. }) => Some(given),
+                _ => None,
+            }
+        });
+        Some(
+            given.map_or_else(ChannelParcel::default, |given| ChannelParcel {
+                id: given.partner_id.clone(),
+                tracking: given.tracking.clone(),
+            }),
+        )
     }
 
-    /// The key of the task that tells the channel a step.
-    pub(crate) fn news_key(&self, step: &str, subject: &str) -> String {
-        format!("{}.channel.{subject}.{step}", self.code.as_str())
+    /// The key of the task that tells the channel a step, for the so manieth time.
+    pub(crate) fn news_key(&self, step: &str, subject: &str, generation: u32) -> String {
+        let key = format!("{}.channel.{subject}.{step}", self.code.as_str());
+        match generation {
+            0 | 1 => key,
+            again => format!("{key}-{again}"),
+        }
     }
 
     /// Lines that the channel still wants and staff have left out.

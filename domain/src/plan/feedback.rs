@@ -58,7 +58,9 @@ impl Order {
                 accept: false,
                 text: String::new(),
             };
-            self.tell(draft, "cancel-refused", self.id.as_str().to_owned(), news);
+            let wish = self.wish();
+            let subject = self.id.as_str().to_owned();
+            self.tell_again(draft, "cancel-refused", subject, wish, news);
         }
         if takes(NewsKind::Cancelled) && said < 3 {
             self.tell_cancelled_lines(draft);
@@ -95,11 +97,12 @@ impl Order {
                 parcel: parcel(),
                 lines,
             };
-            self.tell(draft, "arranged", parcel(), news);
+            self.tell_again(draft, "arranged", parcel(), self.arrangement(), news);
         }
         let packed = part.state == State::Packed && part.stands();
         if takes(NewsKind::Packed) && said < 3 && packed {
-            let arranged = self.effects.get(&self.news_key("arranged", &part.id));
+            let key = self.news_key("arranged", &part.id, self.arrangement());
+            let arranged = self.effects.get(&key);
             let channel_parcel = match arranged {
                 Some(EffectState::Done { given, .. }) => Some(given.partner_id.clone()),
                 // Not arranged by us: the channel knows the parcel by the order.
@@ -193,7 +196,7 @@ impl Order {
                 accept: true,
                 text: String::new(),
             };
-            self.tell(draft, "cancel-granted", subject, news);
+            self.tell_again(draft, "cancel-granted", subject, self.wish(), news);
         } else if takes(NewsKind::Cancelled) {
             let text = self.judged.cancel_reason.clone().unwrap_or_default();
             let news = News::Cancelled {
@@ -226,9 +229,11 @@ impl Order {
     }
 
     fn stop_news(&mut self, draft: &mut Draft<'_>, step: &str, subject: &str) {
-        let key = self.news_key(step, subject);
-        if self.effects.get(&key) == Some(&EffectState::Pending) {
-            self.stop(draft, &key);
+        for generation in 1..=self.arrangement() {
+            let key = self.news_key(step, subject, generation);
+            if self.effects.get(&key) == Some(&EffectState::Pending) {
+                self.stop(draft, &key);
+            }
         }
     }
 
@@ -288,6 +293,9 @@ impl Order {
     /// Refunds that staff asked for, each once, at the provider that took the money.
     fn plan_refunds(&mut self, draft: &mut Draft<'_>) {
         for refund in self.refunds_asked() {
+            let Some(earlier) = self.refunds_before(&refund) else {
+                continue;
+            };
             let RefundAsked {
                 command,
                 provider,
@@ -296,6 +304,7 @@ impl Order {
                 amount,
                 paid,
                 paid_at,
+                asked_at,
                 text,
                 actor,
             } = refund;
@@ -309,16 +318,30 @@ impl Order {
                 amount,
                 paid,
                 paid_at,
+                asked_at,
+                earlier,
                 text,
                 actor,
             };
-            self.send_news(draft, "refund", &provider, command, news);
+            self.send_news(draft, "refund", &provider, (command, 1), news);
         }
     }
 
     fn tell(&mut self, draft: &mut Draft<'_>, step: &str, subject: String, news: News) {
+        self.tell_again(draft, step, subject, 1, news);
+    }
+
+    /// Tells what the channel may ask for again: once each time.
+    fn tell_again(
+        &mut self,
+        draft: &mut Draft<'_>,
+        step: &str,
+        subject: String,
+        generation: u32,
+        news: News,
+    ) {
         let channel = self.channel.clone();
-        self.send_news(draft, step, &channel, subject, news);
+        self.send_news(draft, step, &channel, (subject, generation), news);
     }
 
     fn send_news(
@@ -326,10 +349,10 @@ impl Order {
         draft: &mut Draft<'_>,
         step: &str,
         channel: &str,
-        subject: String,
+        (subject, generation): (String, u32),
         news: News,
     ) {
-        let key = self.news_key(step, &subject);
+        let key = self.news_key(step, &subject, generation);
         if self.effects.get(&key).is_some() {
             return;
         }
@@ -344,7 +367,7 @@ impl Order {
             target: Some(channel),
             leg: Leg::Channel,
             subject: &subject,
-            generation: 1,
+            generation,
             serial: Some(&serial),
             body,
         };

@@ -208,6 +208,84 @@ fn a_buyers_wish_to_cancel_is_granted_by_cancelling_and_refused_by_going_on() {
     assert!(!accept(&refused, "tell_cancel_answered"));
 }
 
+#[test]
+fn each_wish_to_cancel_is_put_to_staff_and_answered() {
+    let mut story = packing(&[NewsKind::CancelAnswered]);
+    let says = |story: &mut Story, wishes: bool, minutes| {
+        story.apply(said(Snapshot {
+            cancel_requested: wishes,
+            revised_at: minute(minutes),
+            ..snapshot()
+        }));
+    };
+    let held = |story: &Story| !story.order.view().holds.is_empty();
+    says(&mut story, true, 5);
+    says(&mut story, true, 6);
+    story.apply(staff("c1", 7, Action::Release));
+    let first = story.task("tell_cancel_answered");
+    story.apply(accepted(&first));
+    says(&mut story, false, 8);
+    assert!(!held(&story));
+    says(&mut story, true, 9);
+    assert!(held(&story), "the earlier word was not about this wish");
+    assert_eq!(told(&story).len(), 1);
+    story.apply(staff("c2", 10, Action::Release));
+    let second = story.task("tell_cancel_answered");
+    assert_ne!(first.key, second.key);
+    assert_eq!(second.generation, 2);
+    story.apply(accepted(&second));
+    says(&mut story, true, 11);
+    assert_eq!(told(&story).len(), 2);
+}
+
+#[test]
+fn a_shipment_is_arranged_again_whenever_the_channel_asks() {
+    let mut story = packing(&[NewsKind::Arranged]);
+    story.report(1, 5, EventKind::Accepted);
+    let asks = |story: &mut Story, asks: bool, minutes| {
+        let tags = if asks {
+            vec!["rearrange_shipment".to_owned()]
+        } else {
+            vec![]
+        };
+        story.apply(said(Snapshot {
+            tags,
+            revised_at: minute(minutes),
+            ..snapshot()
+        }));
+    };
+    let arrange = |story: &mut Story, parcel: &str| {
+        let task = story.task("tell_arranged");
+        story.apply(Fact::Task {
+            key: task.key,
+            outcome: Outcome::Accepted {
+                given: Given {
+                    partner_id: Some(parcel.into()),
+                    ..Given::default()
+                },
+            },
+            at: minute(1),
+        });
+    };
+    arrange(&mut story, "FP-1");
+    asks(&mut story, true, 10);
+    asks(&mut story, true, 11);
+    assert_eq!(told(&story), ["tell_arranged"; 2]);
+    let part = story.part_id();
+    let named = |story: &Story| story.order.channel_parcel(&part).unwrap().id;
+    assert_eq!(
+        named(&story).as_deref(),
+        Some("FP-1"),
+        "until it is arranged"
+    );
+    arrange(&mut story, "FP-2");
+    assert_eq!(named(&story).as_deref(), Some("FP-2"));
+    asks(&mut story, false, 12);
+    asks(&mut story, true, 13);
+    assert_eq!(told(&story), ["tell_arranged"; 3]);
+    assert_eq!(story.task("tell_arranged").generation, 3);
+}
+
 fn payment(amount: i64) -> Fact {
     Fact::Payment(PaymentFact {
         reference: "KH000012343-1".into(),
@@ -254,6 +332,43 @@ fn a_refund_goes_once_to_the_provider_that_took_the_money_and_never_beyond_it() 
     assert_eq!(story.ops().iter().filter(|op| **op == "refund").count(), 1);
     story.apply(staff("r2", 7, refund(13_000_000)));
     let second = story.task("refund");
+    assert_eq!(story.order.view().tags, [""; 0]);
     story.apply(refused(&second, "refund_window_closed"));
+    assert_eq!(story.order.view().tags, ["news-refused"]);
     story.allows(&refund(13_000_000)).unwrap();
+}
+
+#[test]
+fn a_refund_waits_for_an_earlier_one_of_its_payment_and_knows_its_number() {
+    let mut story = Story::new();
+    let takes = [NewsKind::Refunded].into_iter().collect();
+    story.world.settings.feedback.insert("vnpay".into(), takes);
+    story.apply(said(Snapshot {
+        payment: Some(ChannelPayment::Unpaid),
+        ..snapshot()
+    }));
+    story.apply(payment(13_820_000));
+    story.apply(staff("r1", 6, refund(100_000)));
+    story.apply(staff("r2", 7, refund(100_000)));
+    let first = story.task("refund");
+    assert_eq!(story.ops().iter().filter(|op| **op == "refund").count(), 1);
+    story.apply(Fact::Task {
+        key: first.key,
+        outcome: Outcome::Accepted {
+            given: Given {
+                partner_id: Some("14226113".into()),
+                ..Given::default()
+            },
+        },
+        at: minute(8),
+    });
+    let News::Refunded {
+        earlier, asked_at, ..
+    } = news(&story.task("refund")).clone()
+    else {
+        panic!("no refund");
+    };
+    assert_eq!(asked_at, minute(7));
+    assert_eq!(earlier.len(), 1);
+    assert_eq!(earlier[0].number.as_deref(), Some("14226113"));
 }

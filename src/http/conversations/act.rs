@@ -7,6 +7,7 @@ use axum::extract::{Path, State};
 use axum::http::HeaderMap;
 use connectors::feedback::Window;
 use domain::conversation::Conversation as Aggregate;
+use domain::customer::{ConsentState, standing};
 use domain::task::{ChannelMessage, Leg, Task, TaskBody};
 use jiff::Timestamp;
 use serde::Deserialize;
@@ -20,6 +21,7 @@ use crate::http::extract;
 use crate::http::problem::{Code, Problem};
 use crate::store::Error;
 use crate::store::conversations::Row;
+use crate::store::customers::consent;
 use crate::store::tx::Tx;
 
 /// How often an act is tried again when somebody else changes the conversation in that moment.
@@ -216,7 +218,8 @@ pub(super) async fn close(
 ///
 /// The answer is sent through the outbox and shows up as a delivery; the channel's echo of it then
 /// stands among the messages. Channels close their windows some time after the person's last word:
-/// outside of it the answer is refused here and nothing is sent. The `Idempotency-Key` is required;
+/// outside of it, and after the person took back their consent, the answer is refused here and
+/// nothing is sent. The `Idempotency-Key` is required;
 /// a repeat with it sends nothing more.
 #[utoipa::path(
     post, path = "/conversations/{id}/reply", tag = "conversations",
@@ -229,7 +232,7 @@ pub(super) async fn close(
     responses(
         (status = 200, description = "The conversation; the answer is on its way", body = Conversation),
         (status = 404, description = "No such conversation"),
-        (status = 409, description = "The channel's window is closed, it has no messages, or the key stands for another text"),
+        (status = 409, description = "The channel's window is closed, the person's consent is withdrawn, it has no messages, or the key stands for another text"),
     ),
     security(("token" = ["conversations:write"])),
 )]
@@ -247,6 +250,12 @@ pub(super) async fn reply(
         request: &request,
     };
     let now = gateway.clock.now();
+    let row = found(&gateway, &id).await?;
+    let consents = consent::of_person(&gateway.db, &row.channel, &row.person).await?;
+    let withdrawn_at = standing(&consents)
+        .get(row.channel.as_str())
+        .filter(|consent| consent.state == ConsentState::Withdrawn)
+        .map(|consent| consent.at);
     change(
         &gateway,
         &caller,
@@ -254,7 +263,13 @@ pub(super) async fn reply(
         Some(&repeatable),
         |conversation, row| {
             let key = &repeatable.task_key;
-            let task = answer(&gateway, conversation, row, &request, key, now)?;
+            let task = answer(
+                &gateway,
+                (conversation, row),
+                &request,
+                key,
+                (now, withdrawn_at),
+            )?;
             Ok(Deed {
                 action: "conversation.reply",
                 detail: format!("{} characters", request.text.chars().count()),
@@ -265,14 +280,23 @@ pub(super) async fn reply(
     .await
 }
 
-/// The task that sends the answer.
+/// Kinds of messages in which the person says nothing to us: to be followed, left, or rated opens
+/// no window, and what a comment opens is judged by the comment itself.
+fn is_a_word(kind: &str) -> bool {
+    !matches!(
+        kind,
+        "status" | "comment" | "removal" | "follow" | "unfollow" | "rating"
+    )
+}
+
+/// The task that sends the answer. `withdrawn_at` is when the person took their consent back, if
+/// that is their last word on it.
 fn answer(
     gateway: &Gateway,
-    conversation: &Aggregate,
-    row: &Row,
+    (conversation, row): (&Aggregate, &Row),
     request: &ReplyRequest,
     key: &str,
-    now: Timestamp,
+    (now, withdrawn_at): (Timestamp, Option<Timestamp>),
 ) -> Result<Task, Problem> {
     let refused = |words: &str| Problem::new(Code::NotAllowed).detail(words.to_owned());
     let channel = gateway
@@ -302,9 +326,18 @@ fn answer(
             Some(comment.at)
         }
     };
-    let heard = view.messages.iter().rev().find(|message| {
-        !message.outgoing && !matches!(message.kind.as_str(), "status" | "comment" | "removal")
-    });
+    let heard = view
+        .messages
+        .iter()
+        .rev()
+        .find(|message| !message.outgoing && is_a_word(&message.kind));
+    // Who writes to us after all, or comments, wants an answer to that.
+    let last_word = heard.map(|message| message.at).max(comment_at);
+    if withdrawn_at.is_some_and(|withdrawn| last_word.is_none_or(|word| word <= withdrawn)) {
+        return Err(refused(
+            "the person has taken back their consent to be written to in this channel",
+        ));
+    }
     let message = ChannelMessage {
         conversation: row.id.clone(),
         account: view.account.clone(),

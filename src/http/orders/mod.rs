@@ -3,6 +3,7 @@
 //! Reads come from the store; every change goes through settling, which also writes the audit log.
 
 mod act;
+mod book;
 mod create;
 mod edit;
 mod label;
@@ -43,6 +44,7 @@ pub(super) fn routes() -> OpenApiRouter<Arc<Gateway>> {
         .routes(routes!(act::act))
         .routes(routes!(act::cancel_line))
         .routes(routes!(refund::refund))
+        .routes(routes!(book::book))
         .routes(routes!(label::label))
 }
 

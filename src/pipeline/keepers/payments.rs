@@ -335,7 +335,7 @@ async fn ask(
     gateway: &Gateway,
     channel: &ChannelConfig,
     payments: &dyn Payments,
-    question: PaymentQuestion<'_>,
+    mut question: PaymentQuestion<'_>,
 ) -> Answer {
     let mut access = match tokens::access(gateway, channel).await {
         Ok(access) => access,
@@ -355,7 +355,14 @@ async fn ask(
         return match payments.read_query(question, &response) {
             Ok(Queried::Message(message)) => keep(gateway, channel, &message).await,
             Ok(Queried::Pending) => Answer::Open(None),
-            Ok(Queried::Unknown) => Answer::Open(Some(NEVER_BEGUN.to_owned())),
+            Ok(Queried::Unknown) => {
+                let now = gateway.clock.now();
+                if let Some(begun_at) = payments.next_begun_at(question.begun_at, now) {
+                    question.begun_at = begun_at;
+                    continue;
+                }
+                Answer::Open(Some(NEVER_BEGUN.to_owned()))
+            }
             Ok(Queried::TokenExpired) if !renewed => {
                 renewed = true;
                 access = match tokens::renew(gateway, channel, access.as_ref()).await {

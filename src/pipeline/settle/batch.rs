@@ -172,7 +172,11 @@ fn may_create(input: &Input) -> bool {
         Input::Notice(notice) => {
             matches!(notice.what, Prepared::Order(_) | Prepared::Conversation(_))
         }
-        Input::Task(_) | Input::Command(_) | Input::Count(_) | Input::Nudge { .. } => false,
+        Input::Task(_)
+        | Input::Command(_)
+        | Input::Book(_)
+        | Input::Count(_)
+        | Input::Nudge { .. } => false,
     }
 }
 
@@ -186,6 +190,7 @@ fn reference_of(input: &Input) -> Option<OrderRef> {
     match input {
         Input::Nudge { order_id, .. } => Some(OrderRef::Id(order_id.clone())),
         Input::Command(command) => Some(command.order.clone()),
+        Input::Book(book) => Some(book.order.clone()),
         Input::Task(task) => {
             fact_of(task, Timestamp::UNIX_EPOCH)?;
             task.task.order_id.clone().map(OrderRef::Id)

@@ -6,6 +6,7 @@ use connectors::inbound::{
 };
 use domain::order::Command;
 use domain::order::Order;
+use domain::payment::PaymentFact;
 use domain::snapshot::Snapshot;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
@@ -28,6 +29,8 @@ pub enum Input {
     Command(Box<CommandInput>),
     /// Staff enter an order.
     Create(Box<Create>),
+    /// Staff assign a payment to an order.
+    Book(Box<Book>),
     /// Somebody sets stock.
     Count(Box<Count>),
     /// An order must look at itself again.
@@ -54,6 +57,7 @@ impl Input {
         match self {
             Self::Command(command) => Some(command.reply),
             Self::Create(create) => Some(create.reply),
+            Self::Book(book) => Some(book.reply),
             Self::Count(count) => Some(count.reply),
             Self::Notice(_) | Self::Task(_) | Self::Nudge { .. } => None,
         }
@@ -140,6 +144,25 @@ pub struct Create {
     pub snapshot: Box<Snapshot>,
     /// Words for the audit log.
     pub detail: String,
+    /// Where the answer goes.
+    pub reply: Reply,
+}
+
+/// A payment that found no order by itself, and whose it is.
+#[derive(Debug)]
+pub struct Book {
+    /// Which order.
+    pub order: OrderRef,
+    /// The message that told of the payment.
+    pub message_seq: i64,
+    /// The place of its notice there.
+    pub ordinal: i64,
+    /// The payment as the message tells it.
+    pub payment: PaymentFact,
+    /// Who.
+    pub actor: String,
+    /// Why.
+    pub reason: String,
     /// Where the answer goes.
     pub reply: Reply,
 }

@@ -9,11 +9,11 @@ use domain::rating::Rating;
 
 use super::batch::{Batch, Codes, Pending, Slot};
 use super::fact_of;
-use super::input::{Done, Input, NoticeInput, Nudge, Prepared, Refusal};
-use crate::pipeline::deliver;
+use super::input::{Book, Done, Input, NoticeInput, Nudge, Prepared, Refusal};
 use crate::pipeline::keepers::payments::is_open;
+use crate::pipeline::{deliver, ingest};
 use crate::store::inbox::order_code_of;
-use crate::store::notices::NoticeEnd;
+use crate::store::notices::{self, Booking, NoticeEnd};
 use crate::store::tx::OrderRef;
 use crate::store::{Error, accounts, questions, stock};
 
@@ -108,6 +108,7 @@ impl Batch<'_> {
                 ]);
                 Ok(Some(Pending::Order { id, created: true }))
             }
+            Input::Book(book) => self.book(book, context).await.map(Some),
             Input::Count(count) => {
                 let mut changed = 0;
                 for one in &count.counts {
@@ -124,6 +125,53 @@ impl Batch<'_> {
                 Ok(Some(Pending::Ready(Ok(Done::Counted(changed)))))
             }
         }
+    }
+
+    /// Staff say whose money a payment is that found no order by itself. Its transaction is booked
+    /// once, whichever of its messages is given and however often.
+    async fn book(&mut self, book: &Book, context: &Context<'_>) -> Result<Pending, Error> {
+        let refused = |words: &str| Pending::Ready(Err(Refusal::NotAllowed(words.to_owned())));
+        let Some(id) = self.known(&book.order) else {
+            return Ok(Pending::Ready(Err(Refusal::NotFound)));
+        };
+        let payment = &book.payment;
+        let booking = Booking {
+            channel: &payment.provider,
+            transaction: &payment.transaction,
+            order_id: &id,
+            message_seq: book.message_seq,
+            ordinal: book.ordinal,
+            actor: &book.actor,
+        };
+        let on = self.tx.on();
+        match notices::booked(on, booking.channel, booking.transaction).await? {
+            Some(order) if order != id => {
+                return Ok(refused("this payment is booked to another order"));
+            }
+            Some(_) => {
+                // Perhaps by another of its messages, which then was the last that waited.
+                notices::end_dead(on, self.now_ms, &booking).await?;
+            }
+            None => {
+                if !notices::end_dead(on, self.now_ms, &booking).await? {
+                    return Ok(refused(
+                        "only a payment that waits for a person can be booked",
+                    ));
+                }
+                notices::book(on, self.now_ms, &booking).await?;
+                self.apply(&id, &Fact::Payment(payment.clone()), context);
+                self.writes.audit.push([
+                    book.actor.clone(),
+                    "order.payment".to_owned(),
+                    id.clone(),
+                    format!(
+                        "message {}/{}: {}",
+                        book.message_seq, book.ordinal, book.reason
+                    ),
+                ]);
+            }
+        }
+        Ok(Pending::Order { id, created: false })
     }
 
     /// The same idempotency key again: the same answer, and nothing new.
@@ -280,15 +328,7 @@ impl Batch<'_> {
             }
             Prepared::Payment(payment) => (
                 OrderRef::Code(order_code_of(&payment.reference).to_owned()),
-                Fact::Payment(PaymentFact {
-                    reference: payment.reference.clone(),
-                    transaction: payment.transaction.clone(),
-                    amount: payment.amount,
-                    state: payment.state,
-                    at: payment.at,
-                    provider_code: payment.provider_code.clone(),
-                    provider: channel.to_owned(),
-                }),
+                Fact::Payment(ingest::payment_fact(channel, payment)),
             ),
             Prepared::Rating(rating) => (
                 OrderRef::Code(rating.order_ref.clone()),

@@ -3,12 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use domain::order::{Order, OrderEvent};
+use domain::task::TaskBody;
 
 use super::batch::Batch;
 use super::input::Input;
+use crate::store::outbox::TaskEnd;
 use crate::store::questions;
 use crate::store::tx::Save;
-use crate::store::{Error, found};
+use crate::store::{Error, found, shelves};
 
 impl Batch<'_> {
     pub(super) async fn flush_tasks(&mut self) -> Result<usize, Error> {
@@ -94,6 +96,18 @@ impl Batch<'_> {
             .keep_decisions(self.now_ms, &writes.decisions)
             .await?;
         self.tx.finish_tasks(self.now_ms, &finished).await?;
+        let refused: Vec<_> = finished
+            .iter()
+            .filter(|done| {
+                matches!(done.end, TaskEnd::Refused(_))
+                    && matches!(done.task.body, TaskBody::ChannelStock(_))
+            })
+            .map(|done| {
+                let task = &done.task;
+                (&*task.target, &*task.subject, &*task.key)
+            })
+            .collect();
+        shelves::forget_refused(self.tx.on(), &refused).await?;
         self.tx.end_notices(self.now_ms, &writes.ends).await?;
         self.tx.audit(self.now_ms, &writes.audit).await?;
         found::add(self.tx.on(), self.now_ms, &writes.found).await?;

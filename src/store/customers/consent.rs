@@ -1,7 +1,7 @@
 //! Words on consent: what channels report, and what staff set. Each is kept with the identities that
 //! it is about, so that it stays with them whoever their customer turns out to be.
 
-use domain::customer::{Consent, ConsentSource, ConsentState};
+use domain::customer::{Consent, ConsentSource, ConsentState, Identity, User};
 use domain::id::CustomerId;
 use jiff::Timestamp;
 use sea_orm::QueryResult;
@@ -142,6 +142,23 @@ pub async fn of(db: &Db, identities: &[String]) -> Result<Vec<Consent>, Error> {
     // What staff set stands beside each identity of the customer.
     consents.dedup();
     Ok(consents)
+}
+
+/// All that was said of a person of a channel, oldest first.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn of_person(db: &Db, channel: &str, person: &str) -> Result<Vec<Consent>, Error> {
+    let identity = Identity::User(User {
+        channel: channel.to_owned(),
+        id: person.to_owned(),
+    });
+    let rows = Sql::new("SELECT id FROM customer_identity WHERE key = ")
+        .bind(identity.key())
+        .all(db.reader())
+        .await?;
+    let ids: Result<Vec<String>, _> = rows.iter().map(|row| row.try_get("", "id")).collect();
+    of(db, &ids?).await
 }
 
 fn read(row: &QueryResult) -> Result<Consent, Error> {

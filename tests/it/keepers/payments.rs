@@ -179,6 +179,20 @@ on_both! {
         app.finish().await;
     }
 
+    async fn a_payment_begun_after_midnight_is_asked_about_under_its_own_day(kind: Kind) {
+        let provider = Provider::start().await;
+        let app = provider.app(kind).await;
+        app.web(&WebOrder::new("WEB-1").card().status("pending"), "order.created").await;
+        app.settle().await;
+        // From ten in the morning to one at night, Vietnam's time.
+        app.clock.advance(Duration::from_secs(15 * 3_600));
+        turn(&app).await;
+        let code = app.order("WEB-1").await.code;
+        let days = [format!("261124_{code}-1"), format!("261125_{code}-1")];
+        assert_eq!(provider.asked().await, days);
+        app.finish().await;
+    }
+
     async fn after_a_payment_that_failed_the_next_one_is_asked_about(kind: Kind) {
         let provider = Provider::start().await;
         let app = provider.app(kind).await;

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
+use kenh::alerts;
 use kenh::config::Shelf;
 use kenh::pipeline::keepers::shelves::Keeper;
 use kenh::pipeline::settle::{Count, Input};
@@ -36,6 +38,8 @@ enum Mood {
     Works,
     /// It is down.
     Down,
+    /// It says no.
+    Refuses,
     /// It has done it, and the answer is lost.
     Mumbles,
 }
@@ -59,6 +63,10 @@ impl Shop {
         let mood = self.mood();
         if mood == Mood::Down {
             return ResponseTemplate::new(503);
+        }
+        if mood == Mood::Refuses {
+            let body = json!({"code": "woocommerce_rest_product_invalid", "message": "no"});
+            return ResponseTemplate::new(400).set_body_json(body);
         }
         let body: Value = serde_json::from_slice(&request.body).unwrap();
         let level = body["stock_quantity"].as_i64().unwrap();
@@ -228,6 +236,25 @@ on_both! {
         assert_eq!(told.last(), available(&app).await.get("501"));
         let left = app.rows.number("SELECT COUNT(*) FROM task WHERE op = 'set_stock' AND state NOT IN ('delivered', 'withdrawn')").await;
         assert_eq!(left, 0);
+        app.finish().await;
+    }
+
+    async fn a_level_that_a_shop_refused_is_alarmed_and_told_again_though_nothing_moved(kind: Kind) {
+        let (app, shop) = start(kind).await;
+        let mut keeper = Keeper::default();
+        count(&app, 1, "hub-hcm", FAN, 40).await;
+        shop.lock().unwrap().moods = vec![Mood::Refuses];
+        settled(&app, &mut keeper).await;
+        assert!(shop.lock().unwrap().on_sale.is_empty());
+        let standing = alerts::conditions(&app.gateway).await.unwrap();
+        assert!(standing.iter().any(|alarm| alarm.key == "refused-news/woo-outlet"), "{standing:?}");
+        shop.lock().unwrap().moods = vec![Mood::Works];
+        app.clock.advance(Duration::from_secs(600));
+        settled(&app, &mut keeper).await;
+        assert_eq!(shop.lock().unwrap().on_sale, available(&app).await);
+        app.clock.advance(Duration::from_secs(86_400));
+        let standing = alerts::conditions(&app.gateway).await.unwrap();
+        assert!(standing.iter().all(|alarm| alarm.key != "refused-news/woo-outlet"));
         app.finish().await;
     }
 

@@ -1,8 +1,9 @@
 //! One Shopee order takes several questions: its detail, then what vouchers were and who paid them
 //! (escrow), the parcels' numbers, and the returns that the escrow names.
 //!
-//! Only the detail is indispensable. What else cannot be had now is left out, so that a failing
-//! accounting module never delays an order; the next change of the order asks again.
+//! Only the detail is indispensable. What the shop has no right to, or the vendor does not have, is
+//! left out: another ask would say the same. What is only late is waited for, because a document
+//! without it has the same revision as the whole one, and the two must not differ.
 
 use bytes::Bytes;
 use http::{Request, Response};
@@ -130,11 +131,11 @@ impl Shopee {
             match api::judge(response) {
                 Answer::Good(_) => response.body().clone(),
                 Answer::TokenExpired => return Fetched::TokenExpired,
-                Answer::NotFound
-                | Answer::Retry { .. }
-                | Answer::Reauthorize { .. }
-                | Answer::Account { .. }
-                | Answer::Refused { .. } => Bytes::from_static(b"null"),
+                Answer::Retry { after_s, reason } => return Fetched::Retry { after_s, reason },
+                Answer::Reauthorize { reason } => return Fetched::Account { reason },
+                Answer::NotFound | Answer::Account { .. } | Answer::Refused { .. } => {
+                    Bytes::from_static(b"null")
+                }
             }
         };
         self.after(got, part)

@@ -85,13 +85,12 @@ impl TikTokShop {
                 return Fetched::NotFound;
             }
             (_, Answer::Good(_)) => response.body().clone(),
-            // Nothing that is lost with the price detail is worth the order.
-            (Next::PriceDetail, _) => Bytes::from_static(NOTHING),
-            // Without the right to see returns there are none; but while they are only late, an
-            // order must not seem to have none.
-            (Next::Returns, Answer::Account { .. } | Answer::Refused { .. }) => {
-                Bytes::from_static(NOTHING)
-            }
+            // What the app has no right to see is not there, whenever we ask. What is only late is
+            // waited for: without it the document would be a poorer one of the same revision.
+            (
+                Next::PriceDetail | Next::Returns,
+                Answer::Account { .. } | Answer::Refused { .. },
+            ) => Bytes::from_static(NOTHING),
             (_, Answer::TokenExpired) => return Fetched::TokenExpired,
             (_, Answer::Retry { after_s, reason }) => return Fetched::Retry { after_s, reason },
             (_, Answer::Account { reason }) => return Fetched::Account { reason },

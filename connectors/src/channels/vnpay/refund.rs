@@ -1,9 +1,11 @@
 //! Giving money back. A refund has no id of ours that VNPay would know again, so nothing is sent
 //! twice on a guess: after an unknown outcome, and after an answer that leaves it open, the payment
-//! is asked for, and a refund of this amount that stands there is taken for ours.
+//! is asked for, and a refund of this amount that stands there is taken for ours. VNPay shows the
+//! payment's newest refund only: one that we know as an earlier one means that ours is not there,
+//! and where an earlier one of the same amount has no number, a person must tell them apart.
 
 use bytes::Bytes;
-use domain::task::{ChannelTask, NewsKind};
+use domain::task::{ChannelTask, EarlierRefund, NewsKind};
 use http::{Request, Response};
 use serde_json::Value;
 
@@ -107,7 +109,10 @@ impl Vnpay {
                 return Ok(provider::retry(Some(REFUND_PAUSE_S), reason));
             }
         }
-        if REFUNDS.contains(&answer.get("vnp_TransactionType").as_str()) {
+        let is_refund = REFUNDS.contains(&answer.get("vnp_TransactionType").as_str());
+        let number = transaction(&answer);
+        let mut known = refund.earlier.iter().filter_map(|one| one.number.as_ref());
+        if is_refund && !known.any(|known| *known == number) {
             return found(&answer, refund);
         }
         Ok(match now {
@@ -124,6 +129,13 @@ fn found(answer: &Answer, refund: &Refund<'_>) -> Result<Step, PayloadError> {
     if answer.amount()? != refund.amount {
         let message = "another refund stands at the payment; compare it on VNPay's page";
         return Ok(provider::refused("other_refund", message));
+    }
+    // Ours, or one whose outcome nobody knows either. Neither may be said of it, so it stays open
+    // until the outbox gives up and a person compares.
+    let twin = |one: &EarlierRefund| one.number.is_none() && one.amount == refund.amount;
+    if refund.earlier.iter().any(twin) {
+        let reason = "this may be an earlier refund of the same amount; compare it on VNPay's page";
+        return Ok(provider::retry(Some(REFUND_PAUSE_S), reason));
     }
     Ok(match answer.get("vnp_TransactionStatus").as_str() {
         "09" => provider::refused("09", "the bank refused the refund"),

@@ -56,11 +56,6 @@ struct Settings {
     #[serde(default = "base_url")]
     #[schemars(default = "base_url_text")]
     base_url: BaseUrl,
-    /// A refund's id begins with the day on which it was first asked for. Before a refund is sent,
-    /// it is looked for under today's day and this many before it.
-    #[serde(default = "refund_look_back_days")]
-    #[schemars(range(min = 0, max = 31))]
-    refund_look_back_days: u32,
 }
 
 const HOST: &str = "https://openapi.zalopay.vn";
@@ -73,23 +68,12 @@ fn base_url_text() -> &'static str {
     HOST
 }
 
-fn refund_look_back_days() -> u32 {
-    3
-}
-
 fn schema() -> Schema {
     schema_for!(Settings)
 }
 
 fn build(value: &Value, _: &ChannelContext) -> Built {
     let settings: Settings = settings::read(value)?;
-    if settings.refund_look_back_days > 31 {
-        let message = "must be at most 31";
-        return Err(settings::SettingsError::new(
-            "refund_look_back_days",
-            message,
-        ));
-    }
     Ok(Box::new(Zalopay(settings)))
 }
 

@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use http::{Request, Response};
+use jiff::{SignedDuration, Timestamp};
 use secrecy::ExposeSecret as _;
 use serde::Deserialize;
 use serde_json::json;
@@ -40,8 +41,7 @@ impl Payments for Zalopay {
         GIVE_UP_S
     }
 
-    /// Under the day on which the order was placed, Vietnam's time: the site must begin the
-    /// payment under the same day.
+    /// Under the day of `begun_at`, Vietnam's time; the days after it are asked for one by one.
     fn query(&self, question: PaymentQuestion<'_>, _: CallContext<'_>) -> Request<Bytes> {
         let app_id = self.0.app_id.to_string();
         let day = shown(question.begun_at, SHORT_DAY);
@@ -53,6 +53,12 @@ impl Payments for Zalopay {
             "mac": self.mac(&[&app_id, &app_trans_id, key1]),
         });
         self.post(QUERY, &body)
+    }
+
+    fn next_begun_at(&self, begun_at: Timestamp, now: Timestamp) -> Option<Timestamp> {
+        let next = begun_at.checked_add(SignedDuration::from_hours(24)).ok()?;
+        // The same hour of the next day may be yet to come when that day has begun.
+        (shown(begun_at, "%Y%m%d") < shown(now, "%Y%m%d")).then_some(next)
     }
 
     fn read_query(

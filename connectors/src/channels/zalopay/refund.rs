@@ -1,11 +1,11 @@
 //! Giving money back. ZaloPay works on refunds after it has answered, and knows each by an id of
-//! ours that begins with the day on which it was sent. A repeat may come on a later day, so every
-//! try first asks for the ids of today and some days before.
+//! ours that begins with a day. It is the day on which staff asked for the refund, whenever it is
+//! sent: a second id would be a second refund. Every try first asks what became of that id.
 
 use bytes::Bytes;
 use domain::task::{ChannelTask, NewsKind};
 use http::{Request, Response};
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -24,7 +24,7 @@ use crate::target::BuildError;
 const REFUND: &str = "/v2/refund";
 const QUERY_REFUND: &str = "/v2/query_refund";
 
-/// Nothing under the id of that day.
+/// Nothing under the id.
 const NOT_THERE: &[u8] = b"no refund under this id";
 
 #[derive(Deserialize)]
@@ -36,31 +36,24 @@ struct Answer {
 
 /// What a try does after the answers so far.
 enum Now {
-    /// Ask for the id of so many days ago.
-    Look { days_ago: i64 },
+    /// Ask for the id.
+    Look,
     /// Send the refund.
     Send,
 }
 
-impl Zalopay {
-    fn now(&self, attempt: Try<'_>) -> Now {
-        let looked = u32::try_from(attempt.got.len()).unwrap_or(u32::MAX);
-        if looked > self.0.refund_look_back_days {
-            Now::Send
-        } else {
-            Now::Look {
-                days_ago: i64::from(looked),
-            }
-        }
+fn now(attempt: Try<'_>) -> Now {
+    if attempt.got.is_empty() {
+        Now::Look
+    } else {
+        Now::Send
     }
+}
 
+impl Zalopay {
     /// `yymmdd_appid_…`, the day as Vietnam's clocks show it.
-    fn refund_id(&self, key: &str, at: Timestamp, days_ago: i64) -> String {
-        let hours = days_ago.saturating_mul(24);
-        let at = at
-            .checked_sub(SignedDuration::from_hours(hours))
-            .unwrap_or(at);
-        let day = shown(at, SHORT_DAY);
+    fn refund_id(&self, key: &str, asked_at: Timestamp) -> String {
+        let day = shown(asked_at, SHORT_DAY);
         format!("{day}_{}_{}", self.0.app_id, id_of(key, 20))
     }
 
@@ -138,14 +131,10 @@ impl Feedback for Zalopay {
         call: CallContext<'_>,
     ) -> Result<Request<Bytes>, BuildError> {
         let refund = refund_of(task)?;
-        Ok(match self.now(attempt) {
-            Now::Look { days_ago } => {
-                self.look(&self.refund_id(attempt.key, call.now, days_ago), call.now)
-            }
-            Now::Send => {
-                let refund_id = self.refund_id(attempt.key, call.now, 0);
-                self.refund(&refund, &refund_id, call.now)
-            }
+        let refund_id = self.refund_id(attempt.key, refund.asked_at);
+        Ok(match now(attempt) {
+            Now::Look => self.look(&refund_id, call.now),
+            Now::Send => self.refund(&refund, &refund_id, call.now),
         })
     }
 
@@ -154,8 +143,8 @@ impl Feedback for Zalopay {
             Ok(document) => document,
             Err(unheard) => return unheard.step(),
         };
-        let step = match self.now(attempt) {
-            Now::Look { .. } => looked(&document),
+        let step = match now(attempt) {
+            Now::Look => looked(&document),
             Now::Send => sent(&document),
         };
         // An answer that cannot be read says nothing of the money: look again.
