@@ -5,7 +5,7 @@
 //! folded hit decides nothing where it is not unique.
 
 use unicode_normalization::UnicodeNormalization;
-use unicode_normalization::char::is_combining_mark;
+use unicode_normalization::char::{compose, decompose_canonical, is_combining_mark};
 
 /// The composed form (NFC) that is stored; channels send both forms.
 #[must_use]
@@ -18,6 +18,11 @@ pub fn nfc(text: &str) -> String {
 #[must_use]
 pub fn fold(text: &str) -> String {
     let mut folded = String::with_capacity(text.len());
+    if text.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
+        folded.push_str(text);
+        folded.make_ascii_lowercase();
+        return folded;
+    }
     // Compatibility decomposition: full-width letters and digits become the usual ones.
     for letter in text.nfkd().flat_map(char::to_lowercase) {
         match letter {
@@ -41,6 +46,9 @@ pub fn fold(text: &str) -> String {
 /// (`quý`). Both placements are correct Vietnamese; the province list uses this one. Gives NFC.
 #[must_use]
 pub fn normalize_tones(text: &str) -> String {
+    if text.is_ascii() {
+        return text.to_owned();
+    }
     let mut letters: Vec<Letter> = text.nfc().map(Letter::split).collect();
     for first in 0..letters.len().saturating_sub(1) {
         let second = first + 1;
@@ -80,26 +88,31 @@ struct Letter {
 
 impl Letter {
     fn split(letter: char) -> Self {
-        let mut tone = None;
-        let base: String = std::iter::once(letter)
-            .nfd()
-            .filter(|part| {
-                let is_tone = is_tone(*part);
-                if is_tone {
-                    tone = Some(*part);
+        let whole = Self {
+            base: letter,
+            tone: None,
+        };
+        if letter.is_ascii() {
+            return whole;
+        }
+        let (mut base, mut tone) = (None, None);
+        let mut composes = true;
+        decompose_canonical(letter, |part| {
+            if is_tone(part) {
+                tone = Some(part);
+            } else if let Some(before) = base {
+                match compose(before, part) {
+                    Some(both) => base = Some(both),
+                    None => composes = false,
                 }
-                !is_tone
-            })
-            .nfc()
-            .collect();
-        let mut left = base.chars();
-        match (left.next(), left.next()) {
-            (Some(base), None) => Self { base, tone },
+            } else {
+                base = Some(part);
+            }
+        });
+        match base {
+            Some(base) if composes => Self { base, tone },
             // A lone mark, or a letter that does not compose again: leave it as it is.
-            _ => Self {
-                base: letter,
-                tone: None,
-            },
+            _ => whole,
         }
     }
 }

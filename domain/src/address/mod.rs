@@ -1,14 +1,18 @@
 //! Vietnamese addresses, before and after the reform of 1 July 2025 (63 provinces → 34, districts
 //! abolished).
 //!
-//! [`resolve`] decides the province and the region, which is what routing needs, and keeps the
-//! buyer's own text beside the result, untouched. Wards and districts are kept as written; this
-//! module does not know their lists. A wrong province sends an air conditioner across the country,
-//! so what is not certain stays undecided and the order is held for a person.
+//! [`resolve`] decides the province, the region and, where it can, the ward or commune in force, and
+//! keeps the buyer's own text beside the result, untouched. A wrong province sends an air conditioner
+//! across the country, so what is not certain stays undecided: without a province the order is held
+//! for a person; without a ward it is routed by the province. `docs/addresses.md` has the figures.
 
+mod locate;
+mod mentions;
 mod province;
 mod resolve;
 mod search;
+mod units;
+mod ward;
 mod words;
 
 use std::fmt;
@@ -20,6 +24,7 @@ use serde::{Deserialize, Serialize};
 pub use province::{LegacyProvince, Province, by_code, legacy_provinces, provinces};
 pub use resolve::{AddressInput, Resolved, resolve};
 pub use search::{Match, find_province_in_text, parse_province};
+pub use units::{Kind, OldDistrict, OldWard, Unit, old_districts, old_wards, unit, units};
 
 /// Why a word of this module could not be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -135,6 +140,34 @@ impl FromStr for CodeSystem {
     }
 }
 
+/// How sure a code is. An address that leaves a doubt beyond these has no code.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum Confidence {
+    /// Written in full, and nothing else is called so.
+    Exact,
+    /// Concluded: an old ward without its district, a new name that an old ward elsewhere had, a
+    /// province from its district. Ask before a carrier is booked.
+    Likely,
+    /// An old commune that was divided: the successor that took most of it. Good for routing, not
+    /// for a carrier.
+    Default,
+}
+
+impl Confidence {
+    /// The word in JSON.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Exact => "exact",
+            Self::Likely => "likely",
+            Self::Default => "default",
+        }
+    }
+}
+
 /// Where an order goes: `ship_to` in the contract. Its `{:?}` shows the province and the region
 /// only, because the rest is personal.
 #[derive(Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -154,11 +187,20 @@ pub struct Address {
     pub province: Option<String>,
     /// Its code, `79`; `None` while it is not known.
     pub province_code: Option<String>,
-    /// The list that `province_code` is from.
+    /// How sure the province is; `None` while it is not known.
+    pub province_confidence: Option<Confidence>,
+    /// The code of the ward, commune or special zone in force, `26743`; `None` while it is not
+    /// certain enough.
+    pub ward_code: Option<String>,
+    /// Its name in force, `Phường Bến Thành`, where the address may have an old one.
+    pub ward_name: Option<String>,
+    /// How sure `ward_code` is.
+    pub ward_confidence: Option<Confidence>,
+    /// The list that `province_code` and `ward_code` are from.
     pub code_system: Option<CodeSystem>,
     /// The region of the province.
     pub region: Option<Region>,
-    /// The address in the old units, where the buyer named an old province.
+    /// The address in the old units, where the buyer named an old province or a district.
     pub legacy: Option<LegacyAddress>,
     /// The address as the buyer wrote it, or its parts joined where it came in parts.
     pub text: Option<String>,
@@ -187,8 +229,14 @@ pub struct LegacyAddress {
     pub province: Option<String>,
     /// The old district as written.
     pub district: Option<String>,
-    /// The ward as written beside an old province.
+    /// The ward as written beside an old province or district.
     pub ward: Option<String>,
+    /// The old district's code, `760`; `None` while it is not certain.
+    pub district_code: Option<String>,
+    /// The old ward's code, `26743`; `None` while it is not certain.
+    pub ward_code: Option<String>,
+    /// The list that these codes are from.
+    pub code_system: Option<CodeSystem>,
 }
 
 impl fmt::Debug for LegacyAddress {

@@ -158,6 +158,11 @@ impl Letters {
                 .all(|(written, meant)| written.0 == meant.0 && written.1 & !meant.1 == 0)
     }
 
+    /// The letters alone.
+    pub(super) fn folded(&self) -> String {
+        self.0.iter().map(|(letter, _)| letter).collect()
+    }
+
     /// What is left after a word that these letters begin with, read as in [`Self::reads_as`].
     pub(super) fn without_prefix(&self, word: &str) -> Option<Self> {
         let word = Self::of(word);

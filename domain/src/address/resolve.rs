@@ -1,7 +1,10 @@
 //! From an address in a channel's parts to an [`Address`] with its province decided, or not.
 
-use super::search::agree;
-use super::{Address, CodeSystem, LegacyAddress, Match, find_province_in_text, parse_province};
+use super::locate::{Located, locate};
+use super::mentions::{Part, Role};
+use super::search::{agree, find_province};
+use super::words::{Word, parts};
+use super::{Address, CodeSystem, LegacyAddress, Match, parse_province};
 use crate::phone::{Parsed, Phone};
 use crate::text::nfc;
 
@@ -37,8 +40,8 @@ pub struct Resolved {
     pub province_match: Match,
 }
 
-/// Decides the province of an address. The province field and the text must not contradict each
-/// other; the other parts are asked only while those two say nothing.
+/// Decides the province of an address, and the ward where it can. The province field and the text
+/// must not contradict each other; the other parts are asked only while those two say nothing.
 #[must_use]
 pub fn resolve(input: AddressInput) -> Resolved {
     let line = tidy(input.line);
@@ -47,16 +50,38 @@ pub fn resolve(input: AddressInput) -> Resolved {
     let written_province = tidy(input.province);
     let written_text = input.text.filter(|text| !text.trim().is_empty());
 
-    let mut province_match = combine(
-        written_province.as_deref().map(parse_province),
-        written_text.as_deref().map(find_province_in_text),
-    );
-    if province_match == Match::Unknown {
-        province_match = combine(
-            district.as_deref().map(city),
-            line.as_deref().map(find_province_in_text),
-        );
+    let text_parts = words_of(written_text.as_deref());
+    let line_parts = words_of(line.as_deref());
+    let field = written_province.as_deref().map(parse_province);
+    let text = find_province(&text_parts);
+    let field_is_certain = field.as_ref().and_then(Match::exact).is_some();
+    let mut contradictory = text.contradictory;
+    let mut written = combine(field, Some(text.province));
+    contradictory |= field_is_certain && matches!(written, Match::Ambiguous(_));
+    if written == Match::Unknown {
+        let line = find_province(&line_parts);
+        contradictory |= line.contradictory;
+        written = combine(district.as_deref().map(city), Some(line.province));
     }
+
+    let mut all: Vec<Part> = Vec::new();
+    let mut add = |role, parts: &[Vec<Word>]| {
+        all.extend(parts.iter().map(|words| Part::new(role, words)));
+    };
+    add(Role::Text, &line_parts);
+    add(Role::Ward, &words_of(ward.as_deref()));
+    add(Role::District, &words_of(district.as_deref()));
+    let province_parts = words_of(written_province.as_deref());
+    // Somebody put an address into the field.
+    if province_parts.len() > 1 {
+        add(Role::Text, &province_parts);
+    }
+    add(Role::Text, &text_parts);
+    let located = if contradictory {
+        Located::undecided(written)
+    } else {
+        locate(&all, written)
+    };
 
     let text = written_text.or_else(|| {
         let parts = [&line, &ward, &district, &written_province];
@@ -76,26 +101,46 @@ pub fn resolve(input: AddressInput) -> Resolved {
         lon,
         ..Address::default()
     };
-    if let Match::Exact {
-        province,
-        from_legacy,
-    } = &province_match
-    {
-        address.legacy = from_legacy.map(|legacy| LegacyAddress {
-            province_code: Some(legacy.code.to_owned()),
-            province: Some(legacy.name.to_owned()),
-            district: address.district.clone(),
-            ward: address.ward.clone(),
-        });
-        address.province = Some(province.name.to_owned());
-        address.province_code = Some(province.code.to_owned());
-        address.code_system = Some(CodeSystem::Vn2025_07);
-        address.region = Some(province.region);
-    }
+    fill(&mut address, &located);
     Resolved {
         address,
-        province_match,
+        province_match: located.province,
     }
+}
+
+fn fill(address: &mut Address, located: &Located) {
+    let Match::Exact {
+        province,
+        from_legacy,
+    } = &located.province
+    else {
+        return;
+    };
+    let below = &located.below;
+    let old_province = from_legacy.or(below.district.map(|district| district.province));
+    address.legacy = old_province.map(|legacy| LegacyAddress {
+        province_code: Some(legacy.code.to_owned()),
+        province: Some(legacy.name.to_owned()),
+        district: address.district.clone(),
+        ward: address.ward.clone(),
+        district_code: below.district.map(|district| district.code.to_owned()),
+        ward_code: below.ward.map(|ward| ward.code.to_owned()),
+        code_system: Some(CodeSystem::Legacy),
+    });
+    address.province = Some(province.name.to_owned());
+    address.province_code = Some(province.code.to_owned());
+    address.province_confidence = Some(located.confidence);
+    address.code_system = Some(CodeSystem::Vn2025_07);
+    address.region = Some(province.region);
+    if let Some((unit, confidence)) = below.unit {
+        address.ward_code = Some(unit.code.to_owned());
+        address.ward_name = Some(unit.full_name());
+        address.ward_confidence = Some(confidence);
+    }
+}
+
+fn words_of(text: Option<&str>) -> Vec<Vec<Word>> {
+    text.map(parts).unwrap_or_default()
 }
 
 /// Two certain findings must agree; a certain one beats an uncertain one; two uncertain ones are
@@ -239,7 +284,8 @@ mod tests {
             Some("46")
         );
         assert_eq!(code(&[("district", "Hòa Bình")]), None);
-        assert_eq!(code(&[("district", "Quận 1")]), None);
+        // The only Quận 1 of the country.
+        assert_eq!(code(&[("district", "Quận 1")]).as_deref(), Some("79"));
         assert_eq!(
             code(&[
                 ("line", "12 Nguyễn Trãi, Q1, TP.HCM"),

@@ -5,8 +5,11 @@
 //! called Thái Bình, Bình Phước and Điện Biên all over the country. Two different provinces in one
 //! address, or a name that only might be one, decide nothing.
 
+use std::collections::HashSet;
+use std::sync::LazyLock;
+
 use super::province::{Letters, NAMES};
-use super::words::{Word, may_stand_before, split, without_country, without_type, words};
+use super::words::{Word, is_note, may_stand_before, parts, without_country, without_type, words};
 use super::{CodeSystem, LegacyProvince, Province, by_code};
 
 /// What a text says about the province.
@@ -57,13 +60,31 @@ pub fn parse_province(text: &str) -> Match {
 /// Looks for the province at the end of an address in free text.
 #[must_use]
 pub fn find_province_in_text(text: &str) -> Match {
-    let parts: Vec<Vec<Word>> = split(text)
+    find_province(&parts(text)).province
+}
+
+/// What the parts of a text say about the province.
+pub(super) struct Said {
+    pub(super) province: Match,
+    /// Two provinces are named, each for certain: nothing else in the address may choose.
+    pub(super) contradictory: bool,
+}
+
+/// Looks for the province at the end of the parts of a text.
+pub(super) fn find_province(parts: &[Vec<Word>]) -> Said {
+    let mut parts: Vec<&[Word]> = parts
         .iter()
-        .map(|part| words(part))
+        .map(Vec::as_slice)
         .filter(|words| !without_country(words).is_empty())
         .collect();
+    while parts.len() > 1 && parts.last().is_some_and(|last| is_note(last)) {
+        parts.pop();
+    }
     let Some((last, before)) = parts.split_last() else {
-        return Match::Unknown;
+        return Said {
+            province: Match::Unknown,
+            contradictory: false,
+        };
     };
 
     let end = ending(last);
@@ -85,9 +106,16 @@ pub fn find_province_in_text(text: &str) -> Match {
         };
         found.extend(hit);
     }
+    let all_certain = found.iter().all(|one| one.exact().is_some());
     match (agree(found), end) {
-        (Match::Unknown, Ending::Perhaps(candidates)) => Match::Ambiguous(candidates),
-        (decided, _) => decided,
+        (Match::Unknown, Ending::Perhaps(candidates)) => Said {
+            province: Match::Ambiguous(candidates),
+            contradictory: false,
+        },
+        (province, _) => Said {
+            contradictory: all_certain && matches!(province, Match::Ambiguous(_)),
+            province,
+        },
     }
 }
 
@@ -144,10 +172,26 @@ enum Ending {
     Nothing,
 }
 
+/// Whether the folded letters are those of a name, perhaps with a type glued to it: most words are
+/// not, and this is much quicker than reading their marks.
+fn is_known(words: &[Word]) -> bool {
+    static FOLDED: LazyLock<HashSet<String>> =
+        LazyLock::new(|| NAMES.iter().map(|name| name.letters.folded()).collect());
+    let joined: String = words.iter().map(|word| &*word.folded).collect();
+    FOLDED.contains(&joined)
+        || ["tp", "tinh", "thanhpho"]
+            .iter()
+            .filter_map(|kind| joined.strip_prefix(kind))
+            .any(|name| FOLDED.contains(name))
+}
+
 /// The province that all of the words together name.
 fn whole(words: &[Word]) -> Option<(Match, Weight)> {
     let (name, typed) = without_type(without_country(words));
     if name.is_empty() || name.len() > LONGEST_NAME {
+        return None;
+    }
+    if !is_known(name) {
         return None;
     }
     // Spaces matter to the placing of tones (`Hoà Bình`), then no more.
@@ -185,6 +229,11 @@ fn named(letters: &Letters) -> Option<(Match, bool)> {
         Match::Unknown => None,
         found @ (Match::Exact { .. } | Match::Ambiguous(_)) => Some((found, distinctive)),
     }
+}
+
+/// Whether all of the words together name a province, or nothing is left of them.
+pub(super) fn names_a_province(words: &[Word]) -> bool {
+    without_country(words).is_empty() || whole(words).is_some()
 }
 
 /// The province that a part ends with: the whole part, or its last words, the most words first.

@@ -69,7 +69,11 @@ impl Order {
                 .legacy
                 .as_ref()
                 .and_then(|legacy| legacy.province_code.clone()),
-            ward: None,
+            ward: address.ward_code.clone(),
+            legacy_ward: address
+                .legacy
+                .as_ref()
+                .and_then(|legacy| legacy.ward_code.clone()),
             region: None,
             position: address
                 .lat

@@ -171,7 +171,13 @@ impl Condition {
             Self::Region(values) => subject
                 .region
                 .is_some_and(|region| values.contains(&region)),
-            Self::Ward(values) => among(values, order.ward.as_deref()),
+            Self::Ward(values) => {
+                let legacy = order
+                    .legacy_ward
+                    .as_deref()
+                    .map(|code| format!("old:{code}"));
+                among(values, order.ward.as_deref()) || among(values, legacy.as_deref())
+            }
             Self::Total(range) => range.contains(order.total),
             Self::Quantity(range) => range.contains(order.quantity()),
             Self::PaymentMethod(values) => values.contains(&order.payment_method),

@@ -59,14 +59,14 @@ hours = "08:00-21:00"
 active = false
 "#;
 
-struct World {
+pub(super) struct World {
     locations: Locations,
     stock: StockTable,
     now: Timestamp,
 }
 
 impl World {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let locations = Locations::parse(LOCATIONS, "locations.toml", &BTreeMap::new()).unwrap();
         // A Tuesday, ten in the morning in Vietnam.
         Self {
@@ -76,19 +76,19 @@ impl World {
         }
     }
 
-    fn with(mut self, location: &str, sku: &str, pieces: i64) -> Self {
+    pub(super) fn with(mut self, location: &str, sku: &str, pieces: i64) -> Self {
         self.stock.set_available(location, sku, pieces);
         self
     }
 
-    fn decide(&self, rules: &str, order: &RoutingOrder) -> Decision {
+    pub(super) fn decide(&self, rules: &str, order: &RoutingOrder) -> Decision {
         let text = format!("version = 1\n{rules}");
         let rules = RuleSet::parse(&text, "routing.toml", &Context::new(&self.locations)).unwrap();
         decide(order, &rules, &self.locations, &self.stock, self.now)
     }
 }
 
-const ANYWHERE: &str = r#"
+pub(super) const ANYWHERE: &str = r#"
 [default]
 name = "anywhere"
 [[default.source]]
@@ -97,13 +97,14 @@ sort = "distance"
 split = { max_parcels = 3 }
 "#;
 
-fn order(lines: &[(&str, u32)]) -> RoutingOrder {
+pub(super) fn order(lines: &[(&str, u32)]) -> RoutingOrder {
     RoutingOrder {
         channel: "web".to_owned(),
         connector: "website".to_owned(),
         province: Some("79".to_owned()),
         legacy_province: None,
         ward: None,
+        legacy_ward: None,
         region: None,
         position: Position::new(10.78, 106.70),
         total: 1_000_000,

@@ -295,7 +295,9 @@ pub struct Trace {
 pub enum MeasuredFrom {
     /// The order's own position.
     Position,
-    /// The centre of its province.
+    /// The centre of its ward or commune.
+    WardCentre,
+    /// The seat of its province.
     ProvinceCentre,
     /// Nowhere: all distances count as unknown.
     Unknown,

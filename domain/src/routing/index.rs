@@ -216,7 +216,12 @@ fn each_value<'a>(aspect: Aspect, subject: Subject<'a>, mut with: impl FnMut(&st
             }
         }
         Aspect::Region => one(subject.region.map(super::Region::as_str)),
-        Aspect::Ward => one(order.ward.as_deref()),
+        Aspect::Ward => {
+            one(order.ward.as_deref());
+            if let Some(code) = &order.legacy_ward {
+                with(&legacy_key(code));
+            }
+        }
         Aspect::PaymentMethod => one(Some(&order.payment_method)),
         Aspect::FulfilledBy => one(Some(order.fulfilled_by.as_str())),
         Aspect::CustomerGroup => one(order.customer_group.as_deref()),

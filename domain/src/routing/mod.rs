@@ -34,6 +34,8 @@ pub mod written;
 #[cfg(test)]
 mod deciding;
 #[cfg(test)]
+mod delivery_ward;
+#[cfg(test)]
 mod properties;
 #[cfg(test)]
 mod reading;
@@ -51,7 +53,7 @@ pub use distance::{OutOfRange, Position};
 pub use location::{Kind, Location, Locations};
 pub use order::{FulfilledBy, RoutingLine, RoutingOrder};
 pub use problem::Problem;
-pub use region::{Region, centre_of, legacy_region_of, region_of};
+pub use region::{Region, centre_of, legacy_region_of, region_of, ward_centre_of};
 pub use rule::{Action, Filter, Otherwise, Rule, Same, SortKey, Source, Split, Together};
 pub use rule_set::RuleSet;
 pub use rules_file::Context;

@@ -15,11 +15,14 @@ pub struct RoutingOrder {
     pub province: Option<String>,
     /// Province from before July 2025, if the buyer's address was an old one.
     pub legacy_province: Option<String>,
-    /// Ward of delivery: a five-digit VN-2025-07 code, or `old:` and the code of an old ward.
+    /// Ward or commune of delivery, VN-2025-07 code; of a divided old commune, the default.
     pub ward: Option<String>,
+    /// Ward from before July 2025, if the buyer's address was an old one.
+    #[serde(default)]
+    pub legacy_ward: Option<String>,
     /// Region of delivery; taken from the province where it is `None`.
     pub region: Option<Region>,
-    /// Where exactly, if known; the centre of the province stands in for it.
+    /// Where exactly, if known; the centre of the ward, else of the province stands in for it.
     pub position: Option<Position>,
     /// Grand total in đồng.
     pub total: i64,

@@ -73,6 +73,7 @@ prop_compose! {
             province: province.map(str::to_owned),
             legacy_province: None,
             ward: None,
+            legacy_ward: None,
             region: None,
             position: None,
             total: lines.iter().map(RoutingLine::value).sum(),

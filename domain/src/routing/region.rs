@@ -11,6 +11,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Position;
+use crate::address::unit;
 
 /// A third of the country: how Hubs and technical teams are organised.
 #[derive(
@@ -82,6 +83,13 @@ pub fn centre_of(province: &str) -> Option<Position> {
         .iter()
         .find(|(code, ..)| *code == province)
         .and_then(|&(_, lat, lon)| Position::from_microdegrees(lat * 1_000, lon * 1_000))
+}
+
+/// The centre of a ward or commune in force (VN-2025-07 code), true to about 100 m.
+#[must_use]
+pub fn ward_centre_of(ward: &str) -> Option<Position> {
+    let (lat, lon) = unit(ward)?.centre();
+    Position::from_microdegrees(lat, lon)
 }
 
 /// The codes of the 34 provinces in force.
@@ -165,6 +173,14 @@ mod tests {
         );
         assert!(codes().all(|code| centre_of(code).is_some()));
         assert!(LEGACY.iter().all(|code| legacy_region_of(code).is_some()));
+    }
+
+    #[test]
+    fn a_ward_has_a_centre_while_it_is_in_force() {
+        let ben_thanh = ward_centre_of("26743").unwrap();
+        let seat = centre_of("79").unwrap();
+        assert!(ben_thanh.metres_to(seat) < 3_000);
+        assert_eq!(ward_centre_of("26734"), None);
     }
 
     #[test]

@@ -132,6 +132,13 @@ impl Reader<'_, '_, '_> {
                 }
             }
         }
+        let (mut ward, mut legacy_ward) = (None, None);
+        if let Some(written) = string(table.text("ward", self.problems)) {
+            match written.strip_prefix("old:") {
+                Some(old) => legacy_ward = Some(old.to_owned()),
+                None => ward = Some(written),
+            }
+        }
         let position = table
             .table("position", self.problems)
             .and_then(|mut position| {
@@ -159,7 +166,8 @@ impl Reader<'_, '_, '_> {
             connector,
             province,
             legacy_province,
-            ward: string(table.text("ward", self.problems)),
+            ward,
+            legacy_ward,
             region: None,
             position,
             total: table

@@ -113,6 +113,7 @@ fn every_product_of_the_catalog_leaves_for_every_province_at_any_hour() {
                     province: province.map(str::to_owned),
                     legacy_province: None,
                     ward: None,
+                    legacy_ward: None,
                     region: None,
                     position: None,
                     total: price,

@@ -8,7 +8,9 @@ use super::calendar::local;
 use super::condition::Subject;
 use super::decision::{Candidate, MeasuredFrom, Reason, Refusal, SortValue};
 use super::rule::{Filter, Same, SortKey, Source, Together};
-use super::{FulfilledBy, Location, Locations, Position, RoutingOrder, Stock, centre_of};
+use super::{
+    FulfilledBy, Location, Locations, Position, RoutingOrder, Stock, centre_of, ward_centre_of,
+};
 
 /// Sort value of what is not known: after everything that is.
 const UNKNOWN: i64 = i64::MAX;
@@ -27,6 +29,20 @@ pub(super) struct Scene<'a> {
     pub skus: Vec<&'a str>,
     /// Per line: (place in `skus`, pieces).
     lines: Vec<Vec<(usize, i64)>>,
+}
+
+/// From where distances are measured: the nearest that is known.
+fn origin(order: &RoutingOrder) -> (Option<Position>, MeasuredFrom) {
+    if let Some(exact) = order.position {
+        return (Some(exact), MeasuredFrom::Position);
+    }
+    if let Some(centre) = order.ward.as_deref().and_then(ward_centre_of) {
+        return (Some(centre), MeasuredFrom::WardCentre);
+    }
+    match order.province.as_deref().and_then(centre_of) {
+        Some(centre) => (Some(centre), MeasuredFrom::ProvinceCentre),
+        None => (None, MeasuredFrom::Unknown),
+    }
 }
 
 /// Lines that leave together, and what they take from stock.
@@ -74,12 +90,7 @@ impl<'a> Scene<'a> {
         now: Timestamp,
     ) -> Self {
         let subject = Subject::of(order);
-        let centre = || order.province.as_deref().and_then(centre_of);
-        let (origin, measured_from) = match (order.position, order.position.or_else(centre)) {
-            (Some(exact), _) => (Some(exact), MeasuredFrom::Position),
-            (None, Some(centre)) => (Some(centre), MeasuredFrom::ProvinceCentre),
-            (None, None) => (None, MeasuredFrom::Unknown),
-        };
+        let (origin, measured_from) = origin(order);
         let mut skus: Vec<&str> = Vec::new();
         let mut place_of: HashMap<&str, usize> = HashMap::new();
         let mut lines = Vec::with_capacity(order.lines.len());
