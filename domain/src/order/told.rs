@@ -205,7 +205,7 @@ impl Order {
         let asked = self.refunds_asked();
         let done = asked
             .iter()
-            .filter_map(|refund| self.done_at(&self.news_key("refund", &refund.command)));
+            .filter_map(|refund| self.done_at(&self.news_key("refund", &refund.command, 1)));
         let sum = reported_sum.max(self.refunded_by_us());
         let at = reported.map(|payment| payment.at).chain(done).max()?;
         (sum > Amount::ZERO).then_some((sum, at))
