@@ -236,12 +236,13 @@ impl ChannelSide {
     }
 
     /// What the channel says now beside its fields: the tags of the newest whole document, and
-    /// those of a newer word without lines.
+    /// those of a word without lines that is not older.
     pub(super) fn tags(&self) -> BTreeSet<String> {
         let mut tags = value(&self.tags).cloned().unwrap_or_default();
-        let known = self.tags.as_ref().map(|register| register.stamp);
+        let known = self.tags.as_ref().map(|whole| whole.stamp.revision);
+        // Of one moment both count: neither knows of the other.
         if let Some(bare) = &self.bare_tags
-            && known.is_none_or(|known| bare.stamp > known)
+            && known.is_none_or(|known| bare.stamp.revision >= known)
         {
             tags.extend(bare.value.iter().cloned());
         }

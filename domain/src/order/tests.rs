@@ -590,6 +590,15 @@ fn a_tag_of_the_channel_goes_with_its_cause() {
     assert_eq!(tags(&story), ["advance_package", "unknown_status:x"]);
     story.apply(document(4, &["advance_package"]));
     assert_eq!(tags(&story), ["advance_package"]);
+    // Of one moment both count, whatever their content is.
+    for tag in ["a", "b", "c", "d"] {
+        let mut bare = status(ChannelStatus::Confirmed, 4);
+        bare.tags = vec![tag.into()];
+        let mut story = Story::new();
+        story.apply(document(4, &["vip"]));
+        story.apply(said(bare));
+        assert_eq!(tags(&story), [tag, "vip"]);
+    }
 }
 
 proptest! {
