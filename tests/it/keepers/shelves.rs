@@ -251,7 +251,8 @@ on_both! {
         shop.lock().unwrap().moods = vec![Mood::Works];
         app.clock.advance(Duration::from_secs(600));
         settled(&app, &mut keeper).await;
-        assert_eq!(shop.lock().unwrap().on_sale, available(&app).await);
+        let wanted = available(&app).await;
+        assert_eq!(shop.lock().unwrap().on_sale, wanted);
         app.clock.advance(Duration::from_secs(86_400));
         let standing = alerts::conditions(&app.gateway).await.unwrap();
         assert!(standing.iter().all(|alarm| alarm.key != "refused-news/woo-outlet"));
