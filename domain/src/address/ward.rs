@@ -106,7 +106,7 @@ pub(super) fn of_one(
         picked.filter(|district| in_legacy(district)).collect()
     };
     let mut found = pick(true);
-    // Quận 2 and Quận 9 are not there any more; Bình Dương's Tân Uyên is, twice.
+    // Thị xã Kỳ Anh and Huyện Kỳ Anh are two.
     let same_kind: Vec<_> = found
         .iter()
         .copied()
