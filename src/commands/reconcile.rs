@@ -16,7 +16,8 @@ use crate::pipeline::reconcile::{self, Finding, FindingKind, Mode, Report};
 ///
 /// Lists every order (or bank transaction) that changed at the channel in the span, and says which
 /// are missing here or differ. Unless --dry-run is given, these are taken into the inbox, and a
-/// running gateway settles them. Calls keep to the channel's rate.
+/// running gateway settles them. A payment provider without a list is asked about every payment of
+/// orders that were placed in the span. Calls keep to the channel's rate.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Channel.

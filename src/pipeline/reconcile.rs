@@ -5,6 +5,8 @@
 //! somebody can see what was lost. Looking changes nothing. Taking stores the channel's own
 //! documents as messages; a running gateway settles them like any other.
 
+mod payments;
+
 use std::collections::{BTreeMap, HashMap};
 
 use connectors::channel::{Batches, CallContext, Fetched, PollWindow, Polled, Polling, Wanted};
@@ -134,11 +136,18 @@ pub async fn run(
     mode: Mode,
     progress: &(dyn Fn(usize) + Sync),
 ) -> Result<Report, Error> {
-    let polling = channel
-        .channel
-        .polling()
-        .ok_or_else(|| Error::NoList(channel.id.clone()))?;
-    let kind = list_kind(polling).ok_or_else(|| Error::NoList(channel.id.clone()))?;
+    let listing = channel.channel.polling();
+    let listing = listing.and_then(|polling| Some((polling, list_kind(polling)?)));
+    let Some((polling, kind)) = listing else {
+        let payments = channel.channel.payments();
+        let payments = payments.ok_or_else(|| Error::NoList(channel.id.clone()))?;
+        let span = PollWindow {
+            from,
+            to,
+            cursor: None,
+        };
+        return payments::run(gateway, channel, payments, &span, mode, progress).await;
+    };
     let mut report = Report::default();
     // The same order may stand in two windows or pages; its last listing counts.
     let mut listed: BTreeMap<String, Listed> = BTreeMap::new();

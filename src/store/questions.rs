@@ -54,6 +54,36 @@ fn awaiting_sql(channel: &str, (from, to): (i64, i64), after: (i64, &str), limit
     .bind(limit)
 }
 
+/// Orders of a channel that were placed from `from` to before `to`, after a place in the order of
+/// time and id.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn placed(
+    db: &Db,
+    channel: &str,
+    (from, to): (i64, i64),
+    after: (i64, &str),
+    limit: i64,
+) -> Result<Vec<Awaiting>, Error> {
+    Ok(
+        Sql::new("SELECT id, placed_at, version FROM orders WHERE channel = ")
+            .bind(channel)
+            .push(" AND placed_at >= ")
+            .bind(from)
+            .push(" AND placed_at < ")
+            .bind(to)
+            .push(" AND (placed_at, id) > (")
+            .bind(after.0)
+            .push(", ")
+            .bind(after.1)
+            .push(") ORDER BY placed_at, id LIMIT ")
+            .bind(limit)
+            .read(db.reader())
+            .await?,
+    )
+}
+
 /// A question that is open.
 #[derive(Debug, Clone, PartialEq, Eq, FromQueryResult)]
 pub struct Question {

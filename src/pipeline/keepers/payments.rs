@@ -133,7 +133,7 @@ fn full_page() -> usize {
 
 /// The payment that nobody has reported on: the first, or the one after the last that failed. None
 /// where one is under way that the provider has told of: that one has its question already.
-fn to_ask_about(order: &Order) -> Option<PaymentReference> {
+pub(crate) fn to_ask_about(order: &Order) -> Option<PaymentReference> {
     if !waits(&order.view()) {
         return None;
     }
@@ -331,12 +331,48 @@ fn after(gateway: &Gateway, question: &Question, answer: Answer) -> Standing {
     }
 }
 
+/// What a provider says of a payment.
+pub(crate) enum Said {
+    /// It is known: a message for the inbox.
+    Message(VerifiedWebhook),
+    /// It is known and not decided.
+    Pending,
+    /// It was never begun.
+    Unknown,
+    /// It could not be asked.
+    Failed {
+        /// The provider's lower bound for the next try, seconds.
+        after_s: Option<u64>,
+        /// Why.
+        reason: String,
+    },
+}
+
 async fn ask(
     gateway: &Gateway,
     channel: &ChannelConfig,
     payments: &dyn Payments,
-    mut question: PaymentQuestion<'_>,
+    question: PaymentQuestion<'_>,
 ) -> Answer {
+    match query(gateway, channel, payments, question).await {
+        Said::Message(message) => keep(gateway, channel, &message).await,
+        Said::Pending => Answer::Open(None),
+        Said::Unknown => Answer::Open(Some(NEVER_BEGUN.to_owned())),
+        Said::Failed { after_s, reason } => Answer::Failed { after_s, reason },
+    }
+}
+
+/// Asks a provider, with a fresh token if the one in force is refused.
+pub(crate) async fn query(
+    gateway: &Gateway,
+    channel: &ChannelConfig,
+    payments: &dyn Payments,
+    mut question: PaymentQuestion<'_>,
+) -> Said {
+    let failed = |reason: String| Said::Failed {
+        after_s: None,
+        reason,
+    };
     let mut access = match tokens::access(gateway, channel).await {
         Ok(access) => access,
         Err(error) => return failed(error.to_string()),
@@ -350,18 +386,18 @@ async fn ask(
         let request = payments.query(question, context);
         let response = match ingest::send(gateway, channel, request).await {
             Ok(response) => response,
-            Err((after_s, reason)) => return Answer::Failed { after_s, reason },
+            Err((after_s, reason)) => return Said::Failed { after_s, reason },
         };
         return match payments.read_query(question, &response) {
-            Ok(Queried::Message(message)) => keep(gateway, channel, &message).await,
-            Ok(Queried::Pending) => Answer::Open(None),
+            Ok(Queried::Message(message)) => Said::Message(message),
+            Ok(Queried::Pending) => Said::Pending,
             Ok(Queried::Unknown) => {
                 let now = gateway.clock.now();
                 if let Some(begun_at) = payments.next_begun_at(question.begun_at, now) {
                     question.begun_at = begun_at;
                     continue;
                 }
-                Answer::Open(Some(NEVER_BEGUN.to_owned()))
+                Said::Unknown
             }
             Ok(Queried::TokenExpired) if !renewed => {
                 renewed = true;
@@ -371,8 +407,8 @@ async fn ask(
                 };
                 continue;
             }
-            Ok(Queried::TokenExpired) => failed("the access token is expired"),
-            Ok(Queried::Retry { after_s, reason }) => Answer::Failed { after_s, reason },
+            Ok(Queried::TokenExpired) => failed("the access token is expired".to_owned()),
+            Ok(Queried::Retry { after_s, reason }) => Said::Failed { after_s, reason },
             Ok(Queried::Account { reason }) => {
                 tracing::error!(
                     channel = channel.id,

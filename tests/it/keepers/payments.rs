@@ -5,8 +5,11 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use connectors::inbound::{Source, VerifiedWebhook};
+use jiff::SignedDuration;
+use kenh::clock::Clock;
 use kenh::pipeline::keepers::payments::Keeper;
 use kenh::pipeline::receive;
+use kenh::pipeline::reconcile::{self, FindingKind, Mode};
 use serde_json::{Value, json};
 use wiremock::matchers::{method, path};
 use wiremock::{Mock, MockServer, Request, ResponseTemplate};
@@ -255,6 +258,45 @@ on_both! {
         assert_eq!(provider.asked().await.len(), 1);
         assert_eq!(states(&app).await, [format!("{reference} answered")]);
         app.rows.run("UPDATE orders SET channel = 'web'").await;
+        app.finish().await;
+    }
+
+    async fn a_provider_without_a_list_is_reconciled_payment_by_payment(kind: Kind) {
+        let provider = Provider::start().await;
+        let app = provider.app(kind).await;
+        let from = app.gateway.clock.now() - SignedDuration::from_hours(1);
+        app.web(&WebOrder::new("WEB-1").card().status("pending"), "order.created").await;
+        app.web(&WebOrder::phone("WEB-2").cod().from("Trần Bưởi", "0901234568"), "order.created").await;
+        app.settle().await;
+        provider.answers(paid(app.gateway.now_ms()));
+        let reconciled = async |mode| {
+            let channel = app.gateway.config.channel("zalopay").unwrap();
+            let span = (from, app.gateway.clock.now());
+            let report = reconcile::run(&app.gateway, channel, span, mode, &|_| {}).await.unwrap();
+            app.settle().await;
+            report
+        };
+        let reference = format!("{}-1", app.order("WEB-1").await.code);
+        let looked = reconciled(Mode::Look).await;
+        assert_eq!((looked.listed, looked.same), (1, 0), "paid at the door is no question");
+        assert_eq!((looked.findings[0].id.as_str(), looked.findings[0].taken), (reference.as_str(), false));
+        assert_eq!(looked.findings[0].kind, FindingKind::Missing);
+        assert_eq!(app.order("WEB-1").await.payment.paid.0, 0, "looking changes nothing");
+
+        assert!(reconciled(Mode::Take).await.findings[0].taken);
+        assert_eq!(app.order("WEB-1").await.payment.paid.0, AC_PRICE);
+        let again = reconciled(Mode::Look).await;
+        assert_eq!((again.listed, again.same, again.findings.len()), (1, 1, 0));
+
+        // Money that the provider knows nothing of is the worst of all.
+        provider.answers(unknown());
+        let report = reconciled(Mode::Take).await;
+        let FindingKind::Differs(changes) = &report.findings[0].kind else {
+            panic!("{:?}", report.findings);
+        };
+        assert_eq!((changes[0].field.as_str(), &changes[0].to), ("state", &json!("unknown to the provider")));
+        assert!(!report.findings[0].taken, "a person must look");
+        assert_eq!(app.order("WEB-1").await.payment.paid.0, AC_PRICE);
         app.finish().await;
     }
 }
