@@ -6,7 +6,6 @@ use std::time::Duration;
 use bytes::Bytes;
 use connectors::inbound::{Source, VerifiedWebhook};
 use jiff::SignedDuration;
-use kenh::clock::Clock;
 use kenh::pipeline::keepers::payments::Keeper;
 use kenh::pipeline::receive;
 use kenh::pipeline::reconcile::{self, FindingKind, Mode};
