@@ -68,6 +68,7 @@ struct Inner {
     reasons: Capped,
     kinds: Capped,
     webhooks: Family<ChannelOutcome, Counter>,
+    unknown_values: Family<Channel, Counter>,
     ack: Histogram,
     group_commit_size: Histogram,
     inbox_waiting: Family<Channel, Count>,
@@ -162,6 +163,11 @@ impl Metrics {
             webhooks: b.add(
                 "webhooks",
                 "Requests at the webhook door by what became of them",
+                Family::default(),
+            ),
+            unknown_values: b.add(
+                "unknown_values",
+                "Words of a vendor in an order that the connector does not know; kept as tags",
                 Family::default(),
             ),
             ack: b.add_seconds(
@@ -265,6 +271,13 @@ impl Metrics {
             self.inner.outbox_age.remove(&label);
             self.inner.breaker_state.remove(&label);
         }
+    }
+
+    /// So many words in an order of a channel that its connector does not know.
+    pub fn unknown_values(&self, channel: &str, n: u64) {
+        let channel = self.inner.channels.label(channel);
+        let label = Channel { channel };
+        self.inner.unknown_values.get_or_create(&label).inc_by(n);
     }
 
     /// One request at the webhook door, by a fixed name of what became of it.

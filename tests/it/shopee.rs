@@ -281,4 +281,25 @@ on_both! {
         app.expects_dead(0, 1);
         app.finish().await;
     }
+
+    async fn a_status_that_nobody_knows_is_kept_counted_and_fails_no_order(kind: Kind) {
+        let app = TestApp::start(kind).await;
+        let now = app.clock_s();
+        Mock::given(method("GET"))
+            .and(path(DETAIL))
+            .respond_with(move |request: &Request| {
+                let number = parameter(request, "order_sn_list");
+                good(&json!({"order_list": [document(&number, "SENT_TO_THE_MOON", now)]}))
+            })
+            .mount(&app.shopee)
+            .await;
+        app.send(&app.shopee_push("m1", "2411240000001", "SENT_TO_THE_MOON", now)).await;
+        app.settle().await;
+        let order = app.order("2411240000001").await;
+        let is_kept = order.tags.iter().any(|tag| tag.starts_with("unknown_status:"));
+        assert!(is_kept, "{:?}", order.tags);
+        let page = app.http.get(format!("{}/metrics", app.url)).send().await.unwrap().text().await.unwrap();
+        assert!(page.contains("kenh_unknown_values_total{channel=\"shopee-vn\"} 1"), "{page}");
+        app.finish().await;
+    }
 }

@@ -256,6 +256,12 @@ impl Batch<'_> {
                 let latest = deliver::at(notice.created_at.saturating_add(AHEAD_MS));
                 snapshot.revised_at = snapshot.revised_at.min(latest);
                 self.show_order(&id, &snapshot, Some(notice.message_seq));
+                let tags = snapshot.tags.iter();
+                let unknown = tags.filter(|tag| tag.starts_with("unknown_")).count();
+                if unknown > 0 {
+                    let unknown = u64::try_from(unknown).unwrap_or(u64::MAX);
+                    self.gateway.metrics.unknown_values(channel, unknown);
+                }
                 let changed = self.apply(&id, &Fact::Snapshot(snapshot), context);
                 if notice.is_polled && (created || changed) && self.has_pushes(channel) {
                     *self.writes.found.entry(channel.to_owned()).or_default() += 1;

@@ -23,6 +23,7 @@ fn sample() -> Metrics {
     metrics.set_breaker("hub-wms", BreakerLevel::Open);
     metrics.set_token_expiry("shopee-vn", -60);
     metrics.set_channel_silent("shopee-vn", true);
+    metrics.unknown_values("shopee-vn", 2);
     metrics.set_dead([("notice", 1), ("task", 2)]);
     metrics.set_orders_held([("unknown_sku", 4)]);
     metrics.set_rules_valid(true);
@@ -42,6 +43,7 @@ fn the_page_has_every_family_under_its_stable_name() {
     for line in [
         r#"kenh_webhooks_total{channel="shopee-vn",outcome="new"} 2"#,
         r#"kenh_webhooks_total{channel="unknown",outcome="unknown_channel"} 1"#,
+        r#"kenh_unknown_values_total{channel="shopee-vn"} 2"#,
         r#"kenh_inbox_waiting{channel="shopee-vn"} 7"#,
         r#"kenh_inbox_age_seconds{channel="shopee-vn"} 1.5"#,
         r#"kenh_outbox_waiting{target="hub-wms"} 3"#,
