@@ -258,12 +258,6 @@ impl State {
         }
     }
 
-    /// Rejected or taken back: it covers no line of the order any more.
-    #[must_use]
-    pub fn is_void(&self) -> bool {
-        matches!(self, Self::Rejected { .. } | Self::Cancelled { .. })
-    }
-
     /// Takes one event.
     ///
     /// # Errors

@@ -14,7 +14,7 @@ use domain::snapshot::Snapshot;
 use http::HeaderValue;
 use serde_json::{Value, json};
 
-use crate::fixtures::{Case, Expect, Kind, Signed, all, build, cases, settings};
+use crate::fixtures::{Case, Expect, Kind, Signed, all, build, cases, files, settings};
 
 #[test]
 fn names_are_unique_and_each_connector_answers_to_its_own() {
@@ -36,6 +36,20 @@ fn every_connector_has_fixtures_with_their_source() {
         assert!(!cases.is_empty(), "{} has no fixtures", entry.name);
         for case in cases {
             assert!(!case.meta.source.is_empty(), "{}", case.label());
+        }
+    }
+}
+
+#[test]
+fn every_file_of_the_fixtures_is_used_by_a_case() {
+    for entry in channels::CHANNELS {
+        let used: BTreeSet<String> = cases(entry.name).iter().flat_map(Case::files).collect();
+        for file in files(entry.name) {
+            assert!(
+                used.contains(&file) || file == "settings.json",
+                "{}/{file} is no case's",
+                entry.name
+            );
         }
     }
 }

@@ -191,6 +191,14 @@ impl Case {
         response
     }
 
+    /// The files that it is made of.
+    pub fn files(&self) -> Vec<String> {
+        let body = self.meta.body.clone();
+        let body = body.unwrap_or_else(|| format!("{}.json", self.name));
+        let meta = format!("{}.meta.json", self.name);
+        self.meta.got.iter().cloned().chain([body, meta]).collect()
+    }
+
     /// The answers of the earlier calls.
     pub fn got(&self) -> Vec<Bytes> {
         let folder = root().join(self.connector);
@@ -248,6 +256,14 @@ pub fn build(connector: &str, changes: &BTreeMap<String, Value>) -> Box<dyn Chan
         id: format!("{connector}-test"),
     };
     (entry.build)(&settings, &context).unwrap_or_else(|error| panic!("{connector}: {error}"))
+}
+
+/// The names of all files of a connector's fixtures.
+pub fn files(connector: &str) -> Vec<String> {
+    let files = fs::read_dir(root().join(connector)).unwrap();
+    files
+        .map(|file| file.unwrap().file_name().into_string().unwrap())
+        .collect()
 }
 
 /// All cases of a connector of the registry, by name.
